@@ -1,0 +1,54 @@
+# make course   run the notebooks from videos to results       make lab      open them in JupyterLab
+# make test     everything that is checked                     make bench    speed and memory against the 2019 recipe
+#
+# For maintainers: make export (cells to framevote/), make outputs (run the committed notebooks again), make lock
+
+DATASET ?= mocap
+NOTEBOOKS ?=
+KNOBS ?=
+
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c "$(SUPPORTED)" 2>/dev/null && echo $$python && break; done)
+RUN := .venv/bin/python
+
+.PHONY: course test lab bench export outputs lock install clean
+
+course: .venv/installed
+	@$(RUN) tools/run_course.py --dataset "$(DATASET)" --notebooks "$(NOTEBOOKS)" $(KNOBS:%=--set %)
+
+test: .venv/installed
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) tools/export.py --check
+	$(RUN) tools/notebook_code.py
+	$(RUN) -m pytest
+
+lab: .venv/installed
+	$(RUN) -m jupyter lab notebooks/00_get_the_videos.ipynb
+
+bench: .venv/installed
+	@$(RUN) benchmarks/run.py --dataset "$(DATASET)"
+
+export: .venv/installed
+	$(RUN) tools/export.py
+
+outputs: export
+	@$(RUN) tools/run_course.py --in-place --notebooks "$(NOTEBOOKS)"
+
+install: .venv/installed
+
+.venv/installed: requirements.lock
+	@test -n "$(PYTHON)" || { echo "The course needs Python 3.11, 3.12 or 3.13. If it is not your python3, name it: make course PYTHON=/path/to/python3.12"; exit 1; }
+	@test -x $(RUN) || { echo "making .venv with $$($(PYTHON) --version)"; $(PYTHON) -m venv .venv; }
+	@echo "installing the packages of requirements.lock (about 2 GB, once)"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $@
+
+lock: .venv/installed
+	$(RUN) -m pip install --quiet --disable-pip-version-check uv
+	.venv/bin/uv pip compile --universal --python-version 3.11 --no-header --no-annotate --upgrade \
+		requirements-dev.txt -o requirements.lock
+
+clean:
+	rm -rf executed data/mocap/train_1* data/mocap/split_by_* data/mocap/*.csv data/mocap/*.npy data/mocap/*.json weights/mocap

@@ -1,0 +1,279 @@
+"""Compare the course with the 2019 recipe coded as written, in speed and memory (`make bench`).
+
+Both do the same work on the same clips, in turns, in one run on one machine; what counts are the
+ratios. Nothing is asserted. The sizes suit a slow machine; see --help for larger ones.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY / "notebooks"))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import recipe_2019
+from framevote import frames, transfer, voting
+from framevote.videos import make_video_table, open_dataset
+
+AIMS = {"extraction, 1 thread": 1.5, "extraction, 2 threads": 2.5, "evaluation": 4.0}
+FAST_BFLOAT16 = {
+    "amx_bf16",
+    "avx512_bf16",
+}  # with these, features should be 5x, else never below 1x
+
+
+def parse_options():
+    """The command line as a namespace."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--dataset", default="mocap", help="mocap, ucf101 or a folder of class folders")
+    add("--clips", type=int, default=100, help="clips to extract frames from (default: 100)")
+    add("--extraction-rounds", type=int, default=7, help="default: 7")
+    add("--frames", type=int, default=64, help="frames to compute features of (default: 64)")
+    add("--test-clips", type=int, default=16, help="test clips to classify (default: 16)")
+    add("--rounds", type=int, default=2, help="rounds of features and evaluation (default: 2)")
+    add("--memory-frames", type=int, nargs="*", default=[1000, 8000], help="default: 1000 8000")
+    add(
+        "--vgg16-frames",
+        type=int,
+        nargs="*",
+        help="how many of the memory frames VGG16 itself computes, a stand-in does the rest "
+        "(default: all if that takes under 5 minutes, else 64 of 1,000)",
+    )
+    return parser.parse_args()
+
+
+def cpu_flags():
+    """The processor's features as a set of names; empty where the system doesn't tell (not Linux)."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    return set(next((line for line in lines if line.startswith(("flags", "Features"))), "").split())
+
+
+def describe_machine():
+    """Print what the timings depend on."""
+    flags = cpu_flags()
+    known = ", ".join(
+        f"{name} {'yes' if name in flags else 'no'}" for name in sorted(FAST_BFLOAT16)
+    )
+    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores; {known}")
+    if hasattr(os, "getloadavg"):
+        print(f"load before the start: {os.getloadavg()[0]:.1f} (other work makes timings unsure)")
+    print(f"Python {platform.python_version()}, Keras {keras.__version__} on", end=" ")
+    print(f"{keras.backend.backend()}: {', '.join(keras.distribution.list_devices())}\n")
+
+
+def timed(function, *arguments, **settings):
+    """Call a function without its progress bar; returns (seconds, what it returned)."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        started = time.perf_counter()
+        result = function(*arguments, **settings)
+        return time.perf_counter() - started, result
+
+
+def report(stage, theirs, ours, aim):
+    """Print a row: the median of the ratios of the rounds, their range and the medians in seconds."""
+    ratios = np.divide(theirs, ours)
+    ratio = np.median(ratios)
+    verdict = "reached" if ratio >= aim else "NOT reached"
+    print(
+        f"{stage:22} {np.median(theirs):7.2f} s {np.median(ours):7.2f} s {ratio:6.2f}x "
+        f"({ratios.min():.2f} to {ratios.max():.2f})   aim {aim:g}x {verdict}",
+        flush=True,
+    )
+
+
+def spread(items, count):
+    """Up to `count` items, evenly spread over all of them."""
+    return [items[i] for i in np.linspace(0, len(items) - 1, min(count, len(items))).astype(int)]
+
+
+def compare_extraction(videos, source, folder, rounds):
+    """Time the extraction of frames, in turns; returns our frames as sorted paths."""
+    paths = [source / video for video in videos["video"]]
+    for path in paths:
+        path.read_bytes()  # the first to come shouldn't pay for the disk
+    seconds = {"recipe": [], 1: [], 2: []}
+    for turn in range(rounds):
+        places = {name: folder / f"frames_{turn}_{name}" for name in seconds}
+        places["recipe"].mkdir()
+        taken, _ = timed(recipe_2019.extract_frames, paths, places["recipe"])
+        seconds["recipe"].append(taken)
+        for threads in (1, 2):
+            place = places[threads]
+            taken, _ = timed(frames.extract_frames, videos, source, place, 1, threads)
+            seconds[threads].append(taken)
+    names = {name: {path.name for path in place.glob("*.jpg")} for name, place in places.items()}
+    report("extraction, 1 thread", seconds["recipe"], seconds[1], AIMS["extraction, 1 thread"])
+    report("extraction, 2 threads", seconds["recipe"], seconds[2], AIMS["extraction, 2 threads"])
+    same = [name for name in names["recipe"] & names[1] if same_file(places, name)]
+    counts = (
+        f"{len(names['recipe'])} frames by the recipe, {len(names[1])} and {len(names[2])} by us"
+    )
+    print(f"  {len(videos)} clips: {counts}, {len(same)} files equal byte for byte")
+    return sorted(places[1].glob("*.jpg"))
+
+
+def same_file(places, name):
+    """Whether the recipe and we wrote the same bytes."""
+    return (places["recipe"] / name).read_bytes() == (places[1] / name).read_bytes()
+
+
+def faster_base(weights, paths):
+    """Time VGG16 in two precisions, as notebook 04 does; returns (name of the faster, its base)."""
+    batch = transfer.divide_by_255(np.stack([transfer.load_frame(path) for path in paths[:8]]))
+    bases = {name: transfer.load_vgg16(weights, name) for name in ("float32", "mixed_bfloat16")}
+    speeds = {name: 8 / transfer.seconds_a_batch(base, batch) for name, base in bases.items()}
+    precision = max(speeds, key=speeds.get)
+    told = ", ".join(f"{name} {speed:.1f}" for name, speed in speeds.items())
+    print(f"VGG16, frames a second: {told}; we take {precision}")
+    return precision, bases[precision]
+
+
+def compare_features(paths, base, recipe_base, folder, rounds):
+    """Time the features of the same frames; returns (our features, our frames a second)."""
+    recipe_2019.extract_features(paths[:32], recipe_base)  # the first calls compile
+    base.predict_on_batch(transfer.divide_by_255(np.stack([transfer.load_frame(paths[0])] * 32)))
+    theirs, ours = [], []
+    for turn in range(rounds):
+        target = folder / f"features_{turn}.npy"
+        taken, their_features = timed(recipe_2019.extract_features, paths, recipe_base)
+        theirs.append(taken)
+        taken, _ = timed(transfer.extract_features, paths, base, target)
+        ours.append(taken)
+    report("features", theirs, ours, 5 if FAST_BFLOAT16 & cpu_flags() else 1)
+    our_features = np.load(target)
+    pixels = transfer.divide_by_255(np.stack([transfer.load_frame(path) for path in paths[:8]]))
+    exact = recipe_base.predict_on_batch(pixels)
+    print(
+        f"  {len(paths)} frames: cosine of our features and the recipe's {cosine(their_features, our_features):.3f} "
+        f"(it resizes in another way); {cosine(exact, our_features[:8]):.5f} on the same pixels"
+    )
+    return our_features, len(paths) / np.median(ours)
+
+
+def cosine(a, b):
+    """The median over the rows of the cosine between two arrays (n, ...)."""
+    a, b = (x.reshape(len(x), -1).astype("float32") for x in (a, b))
+    return np.median((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1))
+
+
+def quick_head(features, labels, classes):
+    """A head trained for a moment, so that its votes mean something; returns (head, scale)."""
+    keras.utils.set_random_seed(0)
+    head, scale = transfer.make_head(classes, dropout=0.0), float(features.max())
+    inputs = features.reshape(len(features), -1).astype("float32") / scale
+    head.fit(inputs, np.eye(classes, dtype="float32")[labels], 16, epochs=10, verbose=0)
+    return head, scale
+
+
+def vote(videos, classes, paths, base, head, scale):
+    """Our evaluation: the index of the class that each clip's frames vote for."""
+    owners, probabilities, problems = voting.predict_frames(paths, base, head, scale)
+    table = voting.vote_on_clips(videos, classes, owners, probabilities, problems)
+    return [classes.index(name) for name in table["predicted"]], len(owners)
+
+
+def compare_evaluation(videos, source, bases, head_and_scale, classes, folder, rounds):
+    """Time the classification of test clips by vote; `bases` are the recipe's and ours."""
+    paths = [source / video for video in videos["video"]]
+    folder.mkdir()
+    theirs, ours = [], []
+    for _ in range(rounds):
+        taken, their_votes = timed(
+            recipe_2019.classify_clips, paths, bases[0], *head_and_scale, folder
+        )
+        theirs.append(taken)
+        taken, (our_votes, count) = timed(vote, videos, classes, paths, bases[1], *head_and_scale)
+        ours.append(taken)
+    report("evaluation", theirs, ours, AIMS["evaluation"])
+    agreement = np.mean(np.equal(their_votes, our_votes))
+    print(
+        f"  {len(paths)} clips, {count} frames: {agreement:.0%} of the votes agree "
+        f"({len(set(our_votes))} different classes were voted for)"
+    )
+
+
+def compare_memory(frames_folder, counts, vgg16_counts, precision):
+    """Measure the peak memory of notebook 04's steps, in a fresh process for each number of frames."""
+    if platform.system() == "Windows":
+        print("memory: not measured, Windows has no `resource` module")
+        return
+    peaks = {}
+    for count, by_vgg16 in zip(counts, vgg16_counts, strict=True):
+        command = [sys.executable, Path(__file__).with_name("memory.py"), frames_folder, str(count)]
+        command += ["--vgg16-frames", str(by_vgg16), "--precision", precision]
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if run.returncode:
+            print(f"memory: failed on {count} frames\n{run.stderr[-2000:]}")
+            return
+        steps = json.loads(run.stdout.splitlines()[-1])
+        peaks[count] = max(steps.values())
+        told = ", ".join(f"{name} {peak:.0f}" for name, peak in steps.items())
+        print(f"memory of 04, {count:,} frames, peak in MB after each step: {told}", flush=True)
+        if by_vgg16 < count:
+            print(f"  VGG16 itself on {by_vgg16}; all {count:,} with a stand-in of its shape")
+    growth = peaks[counts[-1]] / peaks[counts[0]]
+    flat = "reached" if growth <= 1.1 else "NOT reached"
+    small = "reached" if max(peaks.values()) < 2000 else "NOT reached"
+    print(f"memory of 04: x{growth:.2f} from {counts[0]:,} to {counts[-1]:,} frames", end="   ")
+    print(f"aim x1.1 {flat}; at most {max(peaks.values()):.0f} MB   aim 2000 MB {small}")
+
+
+def main():
+    """Run all comparisons and print them as a table."""
+    options = parse_options()
+    started = time.perf_counter()
+    describe_machine()
+    dataset = open_dataset(options.dataset, REPOSITORY)
+    _, (videos, _) = timed(make_video_table, dataset.folder)
+    classes = sorted(videos["class"].unique())
+    train, test = (
+        table.iloc[spread(range(len(table)), count)].reset_index(drop=True)
+        for table, count in (
+            (videos[videos["part"] == "train"], options.clips),
+            (videos[videos["part"] == "test"], options.test_clips),
+        )
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        print(f"{'stage':22} {'recipe':>9} {'ours':>9} {'ratio':>7} (over the rounds)")
+        extracted = compare_extraction(train, dataset.folder, folder, options.extraction_rounds)
+        paths = spread(extracted, options.frames)
+        weights = REPOSITORY / "weights"
+        precision, base = faster_base(weights, paths)
+        bases = (transfer.load_vgg16(weights), base)
+        features, speed = compare_features(paths, base, bases[0], folder, options.rounds)
+        class_of = dict(zip(train["clip"], train["class"], strict=True))
+        labels = [classes.index(class_of[path.stem.rsplit("_frame", 1)[0]]) for path in paths]
+        head_and_scale = quick_head(features, labels, len(classes))
+        compare_evaluation(
+            test,
+            dataset.folder,
+            bases,
+            head_and_scale,
+            classes,
+            folder / "temp",
+            options.rounds,
+        )
+        if options.memory_frames:
+            fast = sum(options.memory_frames) / speed < 300
+            counts = [count if fast else count * 64 // 1000 for count in options.memory_frames]
+            chosen = options.vgg16_frames or counts
+            compare_memory(extracted[0].parent, options.memory_frames, chosen, precision)
+    print(f"\nall of this took {(time.perf_counter() - started) / 60:.0f} minutes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Real video files for the tests: small clips, datasets of them, and ways to damage them."""
+
+import os
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import framevote.videos  # before cv2: it keeps the decoder's complaints to itself
+import numpy as np
+import pytest
+
+cv2 = framevote.videos.cv2
+
+COURSE = Path(__file__).resolve().parent.parent
+SHARED = COURSE.parent / "shared"
+UCF101_CLIPS = SHARED / "videos" / "ucf101-clips"
+UCF101_LISTS = SHARED / "ucf101-splits"
+needs_ucf101_clips = pytest.mark.skipif(
+    not UCF101_CLIPS.is_dir(), reason="the four clips of UCF101 are not on this machine"
+)
+needs_ucf101_lists = pytest.mark.skipif(
+    not UCF101_LISTS.is_dir(), reason="the official lists of UCF101 are not on this machine"
+)
+
+
+def write_clip(path, frames=50, fps=25, size=(64, 48), look=0, codec=None, colour=True):
+    """Write a clip in which a bright bar crosses a background; `look` varies colours and pace.
+
+    The bar is in another place in every frame of the first 50, so frames can be told apart.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    codec = codec or ("MJPG" if path.suffix.lower() == ".avi" else "mp4v")
+    plain = path.with_name(f"writing{path.suffix.lower()}")  # a writer takes %03d for a pattern
+    writer = cv2.VideoWriter(
+        str(plain), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*codec), fps, size, colour
+    )
+    assert writer.isOpened()
+    width, height = size
+    rng = np.random.default_rng(look)
+    background, bar = rng.integers(0, 100, 3), rng.integers(155, 256, 3)
+    for index in range(frames):
+        frame = np.empty((height, width, 3), np.uint8)
+        frame[:] = background
+        left = (index * (1 + look % 3) * max(1, width // 50)) % width
+        frame[:, left : left + max(1, width // 8)] = bar
+        writer.write(frame if colour else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY))
+    writer.release()
+    return plain.rename(path)
+
+
+def make_dataset(root, classes=("Run", "Walk"), groups=4, clips=2, **settings):
+    """Write root/<class>/v_<class>_g01_c01.avi and so on; returns the root."""
+    for look, label in enumerate(classes):
+        for group in range(1, groups + 1):
+            for clip in range(1, clips + 1):
+                name = f"v_{label}_g{group:02}_c{clip:02}.avi"
+                write_clip(root / label / name, look=look, **{"frames": 5, **settings})
+    return root
+
+
+def cut(path, share):
+    """Cut a file off behind a share of its bytes."""
+    content = Path(path).read_bytes()
+    Path(path).write_bytes(content[: int(len(content) * share)])
+    return path
+
+
+def cut_before_frames(path):
+    """Cut an AVI file off where its first frame would begin."""
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(b"movi") + 4])
+    return path
+
+
+def claim_rate(path, microseconds_per_frame, rate, scale):
+    """Patch the frame rate in both headers of an AVI file: avih, and rate / scale in strh."""
+    content = bytearray(path.read_bytes())
+    main, stream = content.index(b"avih") + 8, content.index(b"strh") + 8
+    struct.pack_into("<I", content, main, microseconds_per_frame)
+    struct.pack_into("<II", content, stream + 20, scale, rate)
+    path.write_bytes(content)
+    return path
+
+
+def read_all(path):
+    """Every frame of a clip, decoded in order."""
+    capture, frames = framevote.videos.open_video(path), []
+    while (step := capture.read())[0]:
+        frames.append(step[1])
+    capture.release()
+    return frames
+
+
+def start_python(script, *arguments, **environment):
+    """Start a Python process that can import the course's package."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": str(COURSE / "notebooks")} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_python(script, *arguments, **environment):
+    """Run a script to its end; returns its output."""
+    process = start_python(script, *arguments, **environment)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return output
+
+
+def kill_when(process, condition, patience=300):
+    """Kill a process with SIGKILL as soon as the condition holds; fails if it ended before."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert process.poll() is None, f"it ended before the kill: {process.communicate()[1]}"
+        assert time.monotonic() < deadline, "the moment to kill it never came"
+        time.sleep(0.002)
+    process.kill()
+    process.communicate()
+    assert process.returncode != 0, "the kill came too late"
+
+
+def files_of(folder):
+    """The content of each file of a folder, by name."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}

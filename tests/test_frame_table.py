@@ -1,0 +1,93 @@
+"""Notebook 02: a label for each frame."""
+
+import pytest
+from clips import make_dataset, write_clip
+from framevote.features import load_frame
+from framevote.frame_table import build_frame_table
+from framevote.frames import extract_frames
+from framevote.videos import make_video_table
+
+
+@pytest.fixture
+def frames(tmp_path):
+    """A dataset and its frames: (folder of frames, table of clips, source)."""
+    source = make_dataset(tmp_path / "set", groups=2, clips=1, frames=5)
+    write_clip(source / "Run" / "v_Run_g03_c01.avi", frames=26, fps=2)
+    videos, _ = make_video_table(source)
+    extract_frames(videos, source, tmp_path / "train_1")
+    return tmp_path / "train_1", videos, source
+
+
+def test_each_frame_gets_the_class_and_group_of_its_clip(frames):
+    folder, videos, _ = frames
+    table, left_out = build_frame_table(folder, videos)
+    assert list(table.columns) == ["image", "class", "video", "group"]
+    assert left_out.empty
+    assert sorted(table["image"]) == sorted(path.name for path in folder.iterdir())
+    for row in table.itertuples():
+        assert row.image.startswith(row.video.split("/")[1].removesuffix(".avi") + "_frame")
+        assert row.video.split("/")[0] == table.loc[row.Index, "class"]
+        assert f"_{row.group}_" in row.image
+
+
+def test_frames_are_in_the_order_of_time(frames):
+    folder, videos, _ = frames
+    table, _ = build_frame_table(folder, videos)
+    long = table.loc[table["video"] == "Run/v_Run_g03_c01.avi", "image"]
+    assert long.tolist() == [f"v_Run_g03_c01_frame{k}.jpg" for k in range(13)]
+    assert table.drop_duplicates("video")["video"].tolist() == videos["video"].tolist()
+
+
+def test_what_cannot_be_used_is_left_out_with_a_reason(frames):
+    folder, videos, _ = frames
+    whole = (folder / "v_Run_g01_c01_frame0.jpg").read_bytes()
+    for name in ("foreign.jpg", "v_Run_g09_c01_frame0.jpg", "v_Run_g01_c01_frameX.jpg"):
+        (folder / name).write_bytes(whole)
+    (folder / "v_Walk_g01_c01_frame0.jpg").write_bytes(whole[:300])
+    (folder / "notes.txt").write_text("not a frame")
+    table, left_out = build_frame_table(folder, videos)
+    assert dict(zip(left_out["image"], left_out["reason"], strict=True)) == {
+        "foreign.jpg": "of no known clip",
+        "v_Run_g09_c01_frame0.jpg": "of no known clip",
+        "v_Run_g01_c01_frameX.jpg": "of no known clip",
+        "v_Walk_g01_c01_frame0.jpg": "not a complete JPEG file: run notebook 01 again",
+    }
+    assert len(table) == 2 + 13 + 1
+    assert not set(table["image"]) & set(left_out["image"])
+
+
+def test_a_truncated_frame_is_mended_by_extracting_again(frames):
+    folder, videos, source = frames
+    path = folder / "v_Walk_g01_c01_frame0.jpg"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"v_Walk_g01_c01_frame0\.jpg .*not a complete JPEG"):
+        load_frame(path)
+    extract_frames(videos, source, folder)
+    assert path.read_bytes() == whole
+    table, left_out = build_frame_table(folder, videos)
+    assert left_out.empty
+    assert path.name in set(table["image"])
+    assert load_frame(path).shape == (224, 224, 3)
+
+
+def test_the_order_of_clips_is_that_of_the_table(frames):
+    folder, videos, _ = frames
+    backwards = videos[::-1].reset_index(drop=True)
+    table, _ = build_frame_table(folder, backwards)
+    assert table.drop_duplicates("video")["video"].tolist() == videos["video"].tolist()[::-1]
+
+
+@pytest.mark.parametrize("make", [True, False])
+def test_no_frames_at_all(frames, tmp_path, make):
+    if make:
+        (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"empty holds no frames.*Run notebook 01 first"):
+        build_frame_table(tmp_path / "empty", frames[1])
+
+
+def test_only_foreign_frames(frames, tmp_path):
+    folder, videos, _ = frames
+    others = videos.assign(clip=[f"other{number}" for number in range(len(videos))])
+    with pytest.raises(FileNotFoundError, match="holds no frames that can be used"):
+        build_frame_table(folder, others)

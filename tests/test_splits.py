@@ -1,0 +1,162 @@
+"""Notebook 03: validation frames, by frame and by group."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from framevote.splits import (
+    save_array,
+    save_split,
+    share_with_siblings,
+    split_by_frame,
+    split_by_group,
+)
+
+
+def table_of(classes=3, groups=5, clips=2, frames=4):
+    """A table of frames in which every group has clips of every class."""
+    rows = [
+        (f"v_c{label}_g{group:02}_c{clip}_frame{k}.jpg", f"c{label}", group, clip)
+        for label in range(classes)
+        for group in range(groups)
+        for clip in range(clips)
+        for k in range(frames)
+    ]
+    table = pd.DataFrame(rows, columns=["image", "class", "group", "clip"])
+    table["video"] = table["image"].str.replace(r"_frame\d+.jpg", ".avi", regex=True)
+    table["group"] = "g" + table["group"].astype(str).str.zfill(2)
+    return table[["image", "class", "video", "group"]]
+
+
+def random_table(seed):
+    """A random table of frames: clips of all lengths, each with any class and any group."""
+    rng = np.random.default_rng(seed)
+    clips = rng.integers(4, 40)
+    lengths = rng.integers(1, 12, clips)
+    classes, groups = rng.integers(1, 7), rng.integers(2, 13)
+    table = pd.DataFrame(
+        {
+            "class": [f"class{number}" for number in rng.integers(classes, size=clips)],
+            "group": [f"g{number:02}" for number in rng.integers(groups, size=clips)],
+            "video": [f"clip{number}.avi" for number in range(clips)],
+        }
+    )
+    return table.loc[table.index.repeat(lengths)].reset_index(drop=True), rng.uniform(0.05, 0.5)
+
+
+# By frame
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
+def test_by_frame_takes_the_same_share_of_each_class(share):
+    table = table_of()
+    validation = split_by_frame(table, share)
+    assert validation.dtype == bool
+    assert validation.shape == (120,)
+    assert table["class"][validation].value_counts().to_dict() == {
+        f"c{label}": 40 * share for label in range(3)
+    }
+
+
+def test_by_frame_is_the_same_for_the_same_seed_only():
+    table = table_of()
+    assert (split_by_frame(table, seed=1) == split_by_frame(table, seed=1)).all()
+    assert (split_by_frame(table, seed=1) != split_by_frame(table, seed=2)).any()
+
+
+def test_by_frame_puts_siblings_on_both_sides_and_by_group_does_not():
+    table = table_of()
+    by_frame, by_group = split_by_frame(table), split_by_group(table)
+    assert share_with_siblings(table, by_frame, "group") == 1
+    assert share_with_siblings(table, by_frame, "video") > 0.9
+    assert share_with_siblings(table, by_group, "group") == 0
+    assert share_with_siblings(table, by_group, "video") == 0
+
+
+def test_the_share_with_siblings_by_hand():
+    table = pd.DataFrame({"video": list("aaabbc"), "group": list("xxxxyy")})
+    validation = np.array([True, False, False, True, True, True])
+    assert share_with_siblings(table, validation, "video") == 1 / 4
+    assert share_with_siblings(table, validation, "group") == 2 / 4
+
+
+def test_the_only_frame_of_a_class_is_trained_on():
+    table = pd.DataFrame({"class": ["a"] * 10 + ["b"] * 10 + ["c"]})
+    for seed in range(10):
+        validation = split_by_frame(table, seed=seed)
+        assert table["class"][validation].value_counts().to_dict() == {"a": 2, "b": 2}
+
+
+def test_two_frames_of_each_class_are_enough():
+    table = pd.DataFrame({"class": list("aabbcc")})
+    validation = split_by_frame(table)
+    assert sorted(table["class"][validation]) == list("abc")
+
+
+@pytest.mark.parametrize("classes", ["a", "ab", "abc"])
+def test_too_few_frames_to_split(classes):
+    with pytest.raises(ValueError, match=r"too few to set validation frames aside\. Add clips"):
+        split_by_frame(pd.DataFrame({"class": list(classes)}))
+
+
+# By group
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_no_group_is_ever_on_both_sides(seed):
+    table, share = random_table(seed)
+    if len(set(table["group"])) == 1:
+        table.loc[0, "group"] = "another"
+    validation = split_by_group(table, share, seed)
+    assert not set(table["group"][validation]) & set(table["group"][~validation])
+    assert 0 < validation.sum() < len(table)
+    assert (validation == split_by_group(table, share, seed)).all()
+
+
+@pytest.mark.parametrize(("share", "held_out"), [(0.2, 1), (0.4, 2), (0.5, 3)])
+def test_by_group_takes_about_the_share_and_all_classes(share, held_out):
+    table = table_of()
+    validation = split_by_group(table, share)
+    assert table["group"][validation].nunique() == pytest.approx(held_out, abs=1)
+    assert len(set(table["class"][validation].value_counts())) == 1
+    assert set(table["class"][validation]) == set(table["class"])
+
+
+def test_one_group_cannot_be_split():
+    with pytest.raises(ValueError, match=r"belong to one group.*Name the clips by group"):
+        split_by_group(table_of(groups=1))
+
+
+# What is saved
+
+
+def test_a_saved_split_is_the_table_again(tmp_path):
+    table = table_of()
+    validation = split_by_frame(table)
+    save_split(table, validation, tmp_path)
+    classes = np.load(tmp_path / "classes.npy")
+    assert classes.tolist() == ["c0", "c1", "c2"]
+    seen = {}
+    for part, chosen in (("train", ~validation), ("validation", validation)):
+        images = np.load(tmp_path / f"{part}_images.npy")
+        labels = np.load(tmp_path / f"{part}_labels.npy")
+        assert labels.dtype == np.float32
+        assert labels.shape == (chosen.sum(), 3)
+        assert (labels.sum(axis=1) == 1).all()
+        assert images.tolist() == table["image"][chosen].tolist()
+        seen |= dict(zip(images.tolist(), classes[labels.argmax(axis=1)].tolist(), strict=True))
+    assert seen == dict(zip(table["image"], table["class"], strict=True))
+
+
+def test_a_class_without_validation_frames_keeps_its_column(tmp_path):
+    table = pd.DataFrame({"class": list("aaaabbbbc"), "image": [f"{k}.jpg" for k in range(9)]})
+    save_split(table, split_by_frame(table), tmp_path)
+    assert np.load(tmp_path / "classes.npy").tolist() == list("abc")
+    assert np.load(tmp_path / "validation_labels.npy").shape[1] == 3
+
+
+def test_an_array_that_cannot_be_saved_leaves_the_old_one(tmp_path):
+    save_array(np.arange(3), tmp_path / "array.npy")
+    with pytest.raises(ValueError, match="allow_pickle"):
+        save_array(np.array([{}, None], dtype=object), tmp_path / "array.npy")
+    assert [path.name for path in tmp_path.iterdir()] == ["array.npy"]
+    assert np.load(tmp_path / "array.npy").tolist() == [0, 1, 2]
