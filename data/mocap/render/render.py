@@ -17,7 +17,7 @@ import imageio_ffmpeg
 import numpy as np
 import pybullet
 import pybullet_data
-from motions import ACTIONS, FPS, load_motion, plan_poses
+from motions import ACTIONS, FPS, load_motion, move_on_ground, plan_poses
 from places import BUILDERS, place_of_group
 from scene import HEIGHT, WIDTH, Camera, Stage
 
@@ -96,6 +96,13 @@ def plan_cameras(tracks, place, rng):
     return [Camera(position[i], target[i], place.lens) for i in range(frames)]
 
 
+def faces_about(label, group, clip):
+    """Whether the person is turned about, so that they face and travel the other way: half of the clips, drawn
+    from the name by itself, so that it is tied neither to the group's camera side nor to the clip's other draws.
+    """
+    return zlib.crc32(f"{clip_name(label, group, clip)} turned".encode()) % 2 == 1
+
+
 def film_clip(label, group, clip):
     """Film one clip; returns its frames (uint8, RGB) and the person's share of the picture, frame by frame.
 
@@ -107,6 +114,8 @@ def film_clip(label, group, clip):
     take = action.takes[(group + clip) % len(action.takes)]
     motion = load_motion(f"{pybullet_data.getDataPath()}/data/motions/humanoid3d_{take}.txt", action.closed)
     poses = plan_poses(action, motion, rng)
+    if faces_about(label, group, clip):
+        poses = move_on_ground(poses, np.pi, 0.0)
     middle = (poses[:, :3].min(axis=0) + poses[:, :3].max(axis=0)) / 2
     poses[:, [0, 2]] += [rng.uniform(-5, 5) - middle[0], rng.uniform(-0.5, 0.5) - middle[2]]
 
