@@ -12,11 +12,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY / "notebooks"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
 
 import keras
 import numpy as np
+
 from framevote.transfer import (
     FeatureBatches,
     divide_by_255,
@@ -29,17 +29,19 @@ from framevote.transfer import (
     train_head,
 )
 
+REPOSITORY = Path(__file__).resolve().parents[1]
+
 
 def peak_megabytes():
     """The largest memory that this process ever held, file pages included, in MB."""
     status = Path("/proc/self/status")
     if status.exists():  # Linux: its ru_maxrss starts from what the *parent* held, VmHWM does not
         lines = status.read_text(encoding="utf-8").splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e6
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 1024
+    return (peak if sys.platform == "darwin" else peak * 1024) / 1e6
 
 
 def stand_in():

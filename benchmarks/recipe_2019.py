@@ -1,7 +1,7 @@
 """The 2019 recipe, coded as written: the pace that `run.py` compares with.
 
-Plain loops: every frame is read and converted, all pictures sit in one array, test clips go one at a
-time through a temporary folder. Only the names and the arguments are tidied.
+Plain loops: every frame is read and converted, all pictures sit in one array, test clips go one at
+a time through a temporary folder. Only the names and the arguments are tidied.
 """
 
 import math
@@ -44,7 +44,7 @@ def extract_features(paths, base):
 
 
 def classify_clips(paths, base, head, scale, folder):
-    """The most frequent class among the frames of each video, one video at a time; a list of int."""
+    """The most frequent class among the frames of each video, one at a time; a list of int."""
     votes = []
     for path in paths:
         for old in folder.glob("*"):

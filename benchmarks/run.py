@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import io
 import json
+import logging
 import os
 import platform
 import subprocess
@@ -16,21 +17,19 @@ import tempfile
 import time
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY / "notebooks"))
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import keras
 import numpy as np
 import recipe_2019
+
 from framevote import frames, transfer, voting
 from framevote.videos import make_video_table, open_dataset
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 AIMS = {"extraction, 1 thread": 1.5, "extraction, 2 threads": 2.5, "evaluation": 4.0}
-FAST_BFLOAT16 = {
-    "amx_bf16",
-    "avx512_bf16",
-}  # with these, features should be 5x, else never below 1x
+FAST_BFLOAT16 = {"amx_bf16", "avx512_bf16"}  # features: 5x where there is one of them, else 1x
 
 
 def parse_options():
@@ -41,7 +40,7 @@ def parse_options():
     add("--clips", type=int, default=100, help="clips to extract frames from (default: 100)")
     add("--extraction-rounds", type=int, default=7, help="default: 7")
     add("--frames", type=int, default=64, help="frames to compute features of (default: 64)")
-    add("--test-clips", type=int, default=16, help="test clips to classify (default: 16)")
+    add("--test-clips", type=int, default=12, help="test clips to classify (default: 12)")
     add("--rounds", type=int, default=2, help="rounds of features and evaluation (default: 2)")
     add("--memory-frames", type=int, nargs="*", default=[1000, 8000], help="default: 1000 8000")
     add(
@@ -49,13 +48,13 @@ def parse_options():
         type=int,
         nargs="*",
         help="how many of the memory frames VGG16 itself computes, a stand-in does the rest "
-        "(default: all if that takes under 5 minutes, else 64 of 1,000)",
+        "(default: all if that takes under 5 minutes, else 32 of 1,000)",
     )
     return parser.parse_args()
 
 
 def cpu_flags():
-    """The processor's features as a set of names; empty where the system doesn't tell (not Linux)."""
+    """What the processor can do, as a set of names; empty where the system doesn't tell."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     return set(next((line for line in lines if line.startswith(("flags", "Features"))), "").split())
@@ -64,12 +63,12 @@ def cpu_flags():
 def describe_machine():
     """Print what the timings depend on."""
     flags = cpu_flags()
-    known = ", ".join(
-        f"{name} {'yes' if name in flags else 'no'}" for name in sorted(FAST_BFLOAT16)
-    )
-    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores; {known}")
+    known = ", ".join(sorted(FAST_BFLOAT16 & flags)) or ("no unit" if flags else "unknown")
+    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, bfloat16: {known}")
     if hasattr(os, "getloadavg"):
-        print(f"load before the start: {os.getloadavg()[0]:.1f} (other work makes timings unsure)")
+        print(
+            f"load before the start: {os.getloadavg()[0]:.1f} (above 0.5, ratios of seconds suffer)"
+        )
     print(f"Python {platform.python_version()}, Keras {keras.__version__} on", end=" ")
     print(f"{keras.backend.backend()}: {', '.join(keras.distribution.list_devices())}\n")
 
@@ -83,7 +82,7 @@ def timed(function, *arguments, **settings):
 
 
 def report(stage, theirs, ours, aim):
-    """Print a row: the median of the ratios of the rounds, their range and the medians in seconds."""
+    """Print a row: median seconds of both, the median and the range of the rounds' ratios."""
     ratios = np.divide(theirs, ours)
     ratio = np.median(ratios)
     verdict = "reached" if ratio >= aim else "NOT reached"
@@ -105,23 +104,26 @@ def compare_extraction(videos, source, folder, rounds):
     for path in paths:
         path.read_bytes()  # the first to come shouldn't pay for the disk
     seconds = {"recipe": [], 1: [], 2: []}
+    processor = {"recipe": [], 1: [], 2: []}  # of all threads; other work disturbs it less
     for turn in range(rounds):
         places = {name: folder / f"frames_{turn}_{name}" for name in seconds}
         places["recipe"].mkdir()
-        taken, _ = timed(recipe_2019.extract_frames, paths, places["recipe"])
-        seconds["recipe"].append(taken)
-        for threads in (1, 2):
-            place = places[threads]
-            taken, _ = timed(frames.extract_frames, videos, source, place, 1, threads)
-            seconds[threads].append(taken)
+        for name, place in places.items():
+            before = time.process_time()
+            if name == "recipe":
+                taken, _ = timed(recipe_2019.extract_frames, paths, place)
+            else:
+                taken, _ = timed(frames.extract_frames, videos, source, place, 1, threads=name)
+            seconds[name].append(taken)
+            processor[name].append(time.process_time() - before)
     names = {name: {path.name for path in place.glob("*.jpg")} for name, place in places.items()}
     report("extraction, 1 thread", seconds["recipe"], seconds[1], AIMS["extraction, 1 thread"])
     report("extraction, 2 threads", seconds["recipe"], seconds[2], AIMS["extraction, 2 threads"])
     same = [name for name in names["recipe"] & names[1] if same_file(places, name)]
-    counts = (
-        f"{len(names['recipe'])} frames by the recipe, {len(names[1])} and {len(names[2])} by us"
-    )
-    print(f"  {len(videos)} clips: {counts}, {len(same)} files equal byte for byte")
+    counts = " / ".join(str(len(found)) for found in names.values())
+    saved = np.median(np.divide(processor["recipe"], processor[1]))
+    print(f"  {len(videos)} clips; {counts} frames, {len(same)} files equal byte for byte")
+    print(f"  processor time, which other work on the machine disturbs less: {saved:.2f}x")
     return sorted(places[1].glob("*.jpg"))
 
 
@@ -135,9 +137,10 @@ def faster_base(weights, paths):
     batch = transfer.divide_by_255(np.stack([transfer.load_frame(path) for path in paths[:8]]))
     bases = {name: transfer.load_vgg16(weights, name) for name in ("float32", "mixed_bfloat16")}
     speeds = {name: 8 / transfer.seconds_a_batch(base, batch) for name, base in bases.items()}
-    precision = max(speeds, key=speeds.get)
+    clearly_faster = speeds["mixed_bfloat16"] > 1.25 * speeds["float32"]
+    precision = "mixed_bfloat16" if clearly_faster else "float32"
     told = ", ".join(f"{name} {speed:.1f}" for name, speed in speeds.items())
-    print(f"VGG16, frames a second: {told}; we take {precision}")
+    print(f"VGG16, frames a second: {told}; taken: {precision}")
     return precision, bases[precision]
 
 
@@ -157,8 +160,9 @@ def compare_features(paths, base, recipe_base, folder, rounds):
     pixels = transfer.divide_by_255(np.stack([transfer.load_frame(path) for path in paths[:8]]))
     exact = recipe_base.predict_on_batch(pixels)
     print(
-        f"  {len(paths)} frames: cosine of our features and the recipe's {cosine(their_features, our_features):.3f} "
-        f"(it resizes in another way); {cosine(exact, our_features[:8]):.5f} on the same pixels"
+        f"  {len(paths)} frames; cosine with the recipe's features "
+        f"{cosine(their_features, our_features):.3f} (it resizes in another way), "
+        f"{cosine(exact, our_features[:8]):.5f} on the same pixels"
     )
     return our_features, len(paths) / np.median(ours)
 
@@ -206,15 +210,15 @@ def compare_evaluation(videos, source, bases, head_and_scale, classes, folder, r
 
 
 def compare_memory(frames_folder, counts, vgg16_counts, precision):
-    """Measure the peak memory of notebook 04's steps, in a fresh process for each number of frames."""
+    """Measure the peak memory of notebook 04's steps, in a process for each number of frames."""
     if platform.system() == "Windows":
-        print("memory: not measured, Windows has no `resource` module")
+        print("memory: not measured, Windows has no way to read a peak")
         return
     peaks = {}
     for count, by_vgg16 in zip(counts, vgg16_counts, strict=True):
         command = [sys.executable, Path(__file__).with_name("memory.py"), frames_folder, str(count)]
         command += ["--vgg16-frames", str(by_vgg16), "--precision", precision]
-        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:
             print(f"memory: failed on {count} frames\n{run.stderr[-2000:]}")
             return
@@ -234,6 +238,7 @@ def compare_memory(frames_folder, counts, vgg16_counts, precision):
 def main():
     """Run all comparisons and print them as a table."""
     options = parse_options()
+    logging.getLogger("tensorflow").setLevel("ERROR")  # the recipe's `predict` compiles a lot
     started = time.perf_counter()
     describe_machine()
     dataset = open_dataset(options.dataset, REPOSITORY)
@@ -269,7 +274,7 @@ def main():
         )
         if options.memory_frames:
             fast = sum(options.memory_frames) / speed < 300
-            counts = [count if fast else count * 64 // 1000 for count in options.memory_frames]
+            counts = [count if fast else count * 32 // 1000 for count in options.memory_frames]
             chosen = options.vgg16_frames or counts
             compare_memory(extracted[0].parent, options.memory_frames, chosen, precision)
     print(f"\nall of this took {(time.perf_counter() - started) / 60:.0f} minutes")

@@ -7,9 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-import framevote.videos  # before cv2: it keeps the decoder's complaints to itself
 import numpy as np
 import pytest
+
+import framevote.videos  # before cv2: it keeps the decoder's complaints to itself
 
 cv2 = framevote.videos.cv2
 
@@ -95,10 +96,11 @@ def read_all(path):
 
 
 def start_python(script, *arguments, **environment):
-    """Start a Python process that can import the course's package."""
+    """Start a Python process that can import the course's package and these helpers."""
+    places = os.pathsep.join([str(COURSE / "notebooks"), str(COURSE / "tests")])
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": str(COURSE / "notebooks")} | environment,
+        env=os.environ | {"PYTHONPATH": places} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

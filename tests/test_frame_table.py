@@ -2,9 +2,10 @@
 
 import pytest
 from clips import make_dataset, write_clip
-from framevote.features import load_frame
+
 from framevote.frame_table import build_frame_table
 from framevote.frames import extract_frames
+from framevote.transfer import load_frame
 from framevote.videos import make_video_table
 
 

@@ -23,6 +23,7 @@ from clips import (
     start_python,
     write_clip,
 )
+
 from framevote.frame_table import build_frame_table
 from framevote.frames import (
     FrameReader,
@@ -164,7 +165,7 @@ def test_odd_shapes_and_lengths(tmp_path, settings, suffix):
 
 @pytest.mark.parametrize(
     ("microseconds", "rate", "scale", "claimed"),
-    [(1000, 1000, 1, "1000"), (0, 1, 2**32 - 1, "2.32831e-10"), (2_000_000, 1, 2, "0.5")],
+    [(1000, 1000, 1, "1000"), (0, 1, 100_000, "1e-05"), (2_000_000, 1, 2, "0.5")],
 )
 def test_a_rate_beyond_belief_is_taken_as_25_and_listed(
     tmp_path, microseconds, rate, scale, claimed
@@ -279,13 +280,8 @@ def test_bad_clips_are_reported_and_the_rest_extracted(tmp_path):
     assert report["problem"]["a_empty"] == "the file is empty"
     assert report["problem"]["b_page"] == "not a video that OpenCV can open"
     assert report["problem"]["z_half"].startswith("breaks off after ")
-    assert report["frames"].tolist() == [0, 0, 3, 3, 3, 3, report["frames"]["z_half"]][:1] * 2 + [
-        3,
-        3,
-        3,
-        3,
-        report["frames"]["z_half"],
-    ]
+    assert report["frames"].drop("z_half").tolist() == [0, 0, 3, 3, 3, 3]
+    assert report["frames"]["z_half"] in (2, 3)
     assert len(files_of(tmp_path / "train_1")) == report["frames"].sum()
 
 
@@ -432,7 +428,7 @@ extract_frames(pd.read_csv(table), source, folder, per_second=25, threads=2)
 
 
 def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(tmp_path):
-    source = make_dataset(tmp_path / "set", groups=3, clips=2, frames=100, size=(320, 240))
+    source = make_dataset(tmp_path / "set", groups=2, clips=2, frames=50, size=(320, 240))
     videos = table_of(source)
     videos.to_csv(tmp_path / "videos.csv", index=False)
     journal = tmp_path / "killed.jsonl"
@@ -441,15 +437,15 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(tmp_path):
     when_killed = times_of(tmp_path / "killed")
     finished = [json.loads(line)["clip"] for line in journal.read_text().splitlines()]
     assert 2 <= len(finished) < len(videos)
-    assert 200 <= len(when_killed) < 1200
+    assert 100 <= len(when_killed) < 400
 
     run_python(EXTRACT, tmp_path / "videos.csv", source, tmp_path / "killed")
-    run_python(EXTRACT, tmp_path / "videos.csv", source, tmp_path / "undisturbed")
+    extract_frames(videos, source, tmp_path / "undisturbed", per_second=25, threads=2)
     resumed, undisturbed = files_of(tmp_path / "killed"), files_of(tmp_path / "undisturbed")
-    assert len(undisturbed) == 1200
+    assert len(undisturbed) == 400
     assert resumed == undisturbed
     after = times_of(tmp_path / "killed")
-    kept = [f"{clip}_frame{k}.jpg" for clip in finished for k in range(100)]
+    kept = [f"{clip}_frame{k}.jpg" for clip in finished for k in range(50)]
     assert [after[name] for name in kept] == [when_killed[name] for name in kept]
 
 

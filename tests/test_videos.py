@@ -18,6 +18,8 @@ from clips import (
     needs_ucf101_lists,
     write_clip,
 )
+from PIL import Image
+
 from framevote.videos import (
     animate,
     clip_names,
@@ -33,7 +35,6 @@ from framevote.videos import (
     whole_file,
     write_csv,
 )
-from PIL import Image
 
 
 def names_of(*videos):

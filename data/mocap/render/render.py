@@ -17,6 +17,7 @@ import imageio_ffmpeg
 import numpy as np
 import pybullet
 import pybullet_data
+
 from motions import ACTIONS, FPS, load_motion, move_on_ground, plan_poses
 from places import BUILDERS, place_of_group
 from scene import HEIGHT, WIDTH, Camera, Stage
@@ -97,8 +98,9 @@ def plan_cameras(tracks, place, rng):
 
 
 def faces_about(label, group, clip):
-    """Whether the person is turned about, so that they face and travel the other way: half of the clips, drawn
-    from the name by itself, so that it is tied neither to the group's camera side nor to the clip's other draws.
+    """Whether the person is turned about, so that they face and travel the other way: half of the clips.
+
+    Drawn from the name by itself, so that it is tied neither to the camera side nor to the clip's other draws.
     """
     return zlib.crc32(f"{clip_name(label, group, clip)} turned".encode()) % 2 == 1
 

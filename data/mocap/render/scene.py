@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pybullet
 import pybullet_data
+
 from motions import JOINT_SLICES, ROOT_POSITION, ROOT_ROTATION
 from places import HORIZON_ROW, PANORAMA_ROWS_PER_DEGREE
 

@@ -1,0 +1,167 @@
+"""The whole course on a pocket-size dataset, and what its runner says when something is wrong."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from notebook_code import code_digest, why_stale
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+WEIGHTS = "vgg16_imagenet_notop.weights.h5"
+POCKET_CLASSES = ("Crawl", "GetUp", "Walk")
+POCKET_GROUPS = ("g01", "g04", "g05", "g06")  # g01 is a test group of mocap
+POCKET_KNOBS = ("MAX_EPOCHS=4", "PATIENCE=4")
+
+
+def run_course(course, *options):
+    """Run the course's own runner on a copy of the course; returns the finished process."""
+    command = [sys.executable, REPOSITORY / "tools" / "run_course.py", "--course", course, *options]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """A copy of the notebooks, with the VGG16 weights of the repository if they are there."""
+    root = tmp_path_factory.mktemp("course")
+    shutil.copytree(REPOSITORY / "notebooks", root / "notebooks")
+    (root / "weights").mkdir()
+    if (REPOSITORY / "weights" / WEIGHTS).exists():
+        os.link(REPOSITORY / "weights" / WEIGHTS, root / "weights" / WEIGHTS)
+    return root
+
+
+@pytest.fixture(scope="module")
+def pocket(tmp_path_factory):
+    """A pocket-size mocap: three classes, three training groups and a test group, two clips each."""
+    root, mocap = tmp_path_factory.mktemp("videos") / "pocket", REPOSITORY / "data" / "mocap"
+    root.mkdir()
+    for name in ("trainlist01.txt", "testlist01.txt"):
+        lines = []
+        for line in (mocap / name).read_text().splitlines():
+            video = line.split()[0]
+            label, (group, clip) = video.split("/")[0], Path(video).stem.split("_")[-2:]
+            if label in POCKET_CLASSES and group in POCKET_GROUPS and clip in ("c01", "c02"):
+                lines.append(line)
+                (root / "videos" / label).mkdir(parents=True, exist_ok=True)
+                shutil.copy2(mocap / "videos" / video, root / "videos" / video)
+        (root / name).write_text("\n".join(lines) + "\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def finished(course, pocket):
+    """The course, run from start to end on the pocket dataset; takes a minute or two, for VGG16."""
+    knobs = [option for knob in POCKET_KNOBS for option in ("--set", knob)]
+    return run_course(course, "--dataset", pocket, *knobs)
+
+
+def test_the_whole_course_runs(finished, course):
+    assert finished.returncode == 0, finished.stderr
+    for notebook in (course / "notebooks").glob("*.ipynb"):
+        assert f"{notebook.stem} " in finished.stdout
+        executed = nbformat.read(course / "executed" / "pocket" / notebook.name, as_version=4)
+        outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+        assert not [output for output in outputs if output.get("name") == "stderr"]
+        assert notebook.read_bytes() == (REPOSITORY / "notebooks" / notebook.name).read_bytes()
+
+
+def test_the_results_name_their_protocol(finished, course):
+    rows = json.loads((course / "data" / "pocket" / "results.json").read_text())
+    measured = {(row["method"], row["level"], row["part"]): row for row in rows}
+    vote = measured["majority vote", "video", "test"]
+    assert vote["n"] == len(POCKET_CLASSES) * 2
+    assert vote["chance"] == pytest.approx(1 / len(POCKET_CLASSES))
+    assert all(row["low"] <= row["accuracy"] <= row["high"] for row in rows)
+    assert ("dense head", "frame", "validation") in measured
+    assert f"{vote['accuracy']:.3f}" in finished.stdout
+
+
+def test_the_files_that_notebooks_pass_on_agree(finished, course):
+    data = course / "data" / "pocket"
+    table = pd.read_csv(data / "train_new.csv")
+    assert sorted(table["image"]) == sorted(path.name for path in (data / "train_1").iterdir())
+    features = np.load(data / "features.npy", mmap_mode="r")
+    assert features.shape == (len(table), 7, 7, 512)
+    assert features.dtype == np.float16
+    for split in ("split_by_frame", "split_by_group"):
+        parts = [np.load(data / split / f"{part}_images.npy") for part in ("train", "validation")]
+        assert sorted(np.concatenate(parts)) == sorted(table["image"])
+    predictions = pd.read_csv(data / "predictions.csv")
+    assert len(predictions) == len(POCKET_CLASSES) * 2
+    assert not set(predictions["group"]) & set(table["group"])
+
+
+def test_features_of_one_action_are_alike(finished, course):
+    """Genuine features tell the pocket's actions apart: nearest neighbours, groups kept apart."""
+    data = course / "data" / "pocket"
+    table = pd.read_csv(data / "train_new.csv")
+    features = np.load(data / "features.npy").reshape(len(table), -1).astype("float32")
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    likeness = features @ features.T
+    groups, classes = table["group"].to_numpy(), table["class"].to_numpy()
+    likeness[groups[:, None] == groups[None, :]] = -1
+    is_walk = classes == "Walk"
+    right = (is_walk[likeness.argmax(axis=1)] == is_walk).mean()
+    assert right > 0.75  # walking or on the ground; always the larger part would get about 0.67
+
+
+def test_a_second_run_finds_its_work_done(finished, course, pocket):
+    data = course / "data" / "pocket"
+    kept = [data / "features.npy", course / "weights" / "pocket" / "weights.hdf5"]
+    before = [path.stat().st_mtime_ns for path in kept]
+    knobs = [option for knob in POCKET_KNOBS for option in ("--set", knob)]
+    again = run_course(course, "--dataset", pocket, "--notebooks", "04", *knobs)
+    assert again.returncode == 0, again.stderr
+    assert before == [path.stat().st_mtime_ns for path in kept]
+    assert "05_evaluate" not in again.stdout
+
+
+def test_a_failing_notebook_stops_the_run_with_the_cell_and_the_error(course, tmp_path):
+    (tmp_path / "one_class" / "only").mkdir(parents=True)
+    (tmp_path / "one_class" / "only" / "clip.avi").write_bytes(b"not a video")
+    run = run_course(course, "--dataset", tmp_path / "one_class")
+    assert run.returncode == 1
+    assert "00_get_the_videos.ipynb stopped in its code cell" in run.stderr
+    assert "find_videos(dataset.folder)" in run.stderr
+    assert "A classifier needs at least two" in run.stderr
+    assert "01_extract_frames" not in run.stdout
+
+
+def test_an_unknown_notebook_is_named(course):
+    run = run_course(course, "--notebooks", "04 77")
+    assert run.returncode != 0
+    assert "There is no notebook 77" in run.stderr
+
+
+def test_a_knob_that_is_not_python_is_refused(course):
+    run = run_course(course, "--set", "MAX_EPOCHS=many more")
+    assert run.returncode != 0
+    assert "--set needs KNOB=VALUE" in run.stderr
+
+
+def test_staleness_is_noticed(tmp_path):
+    shutil.copytree(REPOSITORY / "notebooks", tmp_path / "notebooks")
+    path = tmp_path / "notebooks" / "02_build_frame_csv.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for count, cell in enumerate(code, start=1):
+        cell.execution_count = count
+    notebook.metadata["framevote"] = {"code_sha256": code_digest(notebook, path.parent)}
+    nbformat.write(notebook, path)
+    assert why_stale(path) is None
+
+    module = path.parent / "framevote" / "frames.py"  # imported by the notebook
+    module.write_text(module.read_text() + "\nCHANGED = True\n")
+    assert "has changed since" in why_stale(path)
+
+    code[0].execution_count = None
+    nbformat.write(notebook, path)
+    assert "were not all run once" in why_stale(path)
