@@ -1,7 +1,6 @@
 """The whole course on a pocket-size dataset, and what its runner says when something is wrong."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -12,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from framevote.transfer import WEIGHTS_FILE
 from notebook_code import code_digest, why_stale
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-WEIGHTS = "vgg16_imagenet_notop.weights.h5"
 POCKET_CLASSES = ("Crawl", "GetUp", "Walk")
 POCKET_GROUPS = ("g01", "g04", "g05", "g06")  # g01 is a test group of mocap
 POCKET_KNOBS = ("MAX_EPOCHS=4", "PATIENCE=4")
@@ -28,19 +27,18 @@ def run_course(course, *options):
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory):
-    """A copy of the notebooks, with the VGG16 weights of the repository if they are there."""
+def course(tmp_path_factory, base, weights_folder):
+    """A copy of the notebooks, with VGG16's weights (`base` has fetched them if need be)."""
     root = tmp_path_factory.mktemp("course")
     shutil.copytree(REPOSITORY / "notebooks", root / "notebooks")
     (root / "weights").mkdir()
-    if (REPOSITORY / "weights" / WEIGHTS).exists():
-        os.link(REPOSITORY / "weights" / WEIGHTS, root / "weights" / WEIGHTS)
+    shutil.copy2(weights_folder / WEIGHTS_FILE, root / "weights" / WEIGHTS_FILE)
     return root
 
 
 @pytest.fixture(scope="module")
 def pocket(tmp_path_factory):
-    """A pocket-size mocap: three classes, three training groups and a test group, two clips each."""
+    """A pocket-size mocap: three classes, three training groups and a test group, two clips."""
     root, mocap = tmp_path_factory.mktemp("videos") / "pocket", REPOSITORY / "data" / "mocap"
     root.mkdir()
     for name in ("trainlist01.txt", "testlist01.txt"):

@@ -100,7 +100,7 @@ def plan_cameras(tracks, place, rng):
 def faces_about(label, group, clip):
     """Whether the person is turned about, so that they face and travel the other way: half of the clips.
 
-    Drawn from the name by itself, so that it is tied neither to the camera side nor to the clip's other draws.
+    Drawn from the name by itself, so that it is tied neither to the camera side nor to other draws.
     """
     return zlib.crc32(f"{clip_name(label, group, clip)} turned".encode()) % 2 == 1
 
