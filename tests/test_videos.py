@@ -362,7 +362,7 @@ def test_an_unreadable_clip_of_a_list_is_listed_once(listed):
 
 
 def test_a_split_that_is_not_there(listed):
-    with pytest.raises(FileNotFoundError, match=r"lacks trainlist04.txt and testlist04.txt.* OFFICIAL_SPLIT"):
+    with pytest.raises(FileNotFoundError, match=r"lacks trainlist04.txt.* Set OFFICIAL_SPLIT"):
         make_video_table(listed, split=4)
 
 
