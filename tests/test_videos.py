@@ -368,7 +368,7 @@ def test_a_split_that_is_not_there(listed):
 
 def test_half_a_pair_of_lists(listed):
     (listed / "testlist01.txt").unlink()
-    with pytest.raises(FileNotFoundError, match=r"not testlist01\.txt"):
+    with pytest.raises(FileNotFoundError, match=r"lacks testlist01\.txt"):
         make_video_table(listed)
 
 
