@@ -9,12 +9,12 @@ import re
 import pandas as pd
 
 from .frames import is_whole_jpeg
-from .videos import open_dataset, write_csv
+from .videos import open_dataset, read_csv, write_csv
 
 # %% ../02_build_frame_csv.ipynb #02-008
 FRAME_NAME = re.compile(r"(?P<clip>.+)_frame(?P<k>\d+)\.jpg")
 
-
+# %% ../02_build_frame_csv.ipynb #02-009
 def build_frame_table(folder, videos):
     """Label the frames in a folder by the clip that each came from.
 

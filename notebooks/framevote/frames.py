@@ -13,7 +13,15 @@ import cv2
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from .videos import in_threads, open_dataset, open_video, progress, whole_file, write_csv
+from framevote.videos import (
+    in_threads,
+    open_dataset,
+    open_video,
+    progress,
+    read_csv,
+    whole_file,
+    write_csv,
+)
 
 # %% ../01_extract_frames.ipynb #01-012
 USUAL_FPS = 25
@@ -62,10 +70,12 @@ class FrameReader:
                 k += 1
             index += 1
         self.capture.release()
-        if (
-            index < self.claimed_frames - 2 and index < 0.95 * self.claimed_frames
-        ):  # headers are often off by one or two
-            self.problem = f"breaks off after {index} of {self.claimed_frames} frames"
+        off_by_some = index < self.claimed_frames - 2  # one or two are common in headers
+        if off_by_some and index < 0.95 * self.claimed_frames:
+            broken = f"breaks off after {index} of {self.claimed_frames} frames"
+            self.problem = f"{self.problem}; {broken}" if self.problem else broken
+        elif k == 0:
+            self.problem = "no frame can be decoded"
 
 # %% ../01_extract_frames.ipynb #01-021
 def write_jpeg(frame, path):
@@ -92,7 +102,7 @@ def extract_clip(video, clip, folder, per_second=1):
         problem = reader.problem
     except (ValueError, cv2.error) as error:
         problem = str(error)
-    return {"frames": count, "problem": problem if count else problem or "no frame can be decoded"}
+    return {"frames": count, "problem": problem}
 
 # %% ../01_extract_frames.ipynb #01-023
 def is_whole_jpeg(path):
@@ -162,20 +172,15 @@ def extract_frames(videos, source, folder, per_second=1, threads=None):
             "".join(json.dumps(entry) + "\n" for entry in done.values()), encoding="utf-8"
         )
     todo = [clip for clip in paths if clip not in done]
-    reports = in_threads(
-        lambda clip: extract_clip(paths[clip], clip, folder, per_second), todo, threads
-    )
+    reports = in_threads(lambda c: extract_clip(paths[c], c, folder, per_second), todo, threads)
+    bar = {"total": len(paths), "initial": len(done), "desc": "extract frames", "unit": "clip"}
     with open(journal, "a", encoding="utf-8") as file:
-        for clip, report in zip(
-            todo,
-            progress(reports, total=len(todo), desc="extract frames", unit="clip"),
-            strict=True,
-        ):
+        for clip, report in zip(todo, progress(reports, **bar), strict=True):
             done[clip] = {"clip": clip, "stamp": stamps[clip], **report}
             print(json.dumps(done[clip]), file=file, flush=True)
     return pd.DataFrame([done[clip] for clip in paths], columns=["clip", "frames", "problem"])
 
-
+# %% ../01_extract_frames.ipynb #01-026
 def keep_only(folder, names):
     """Remove the JPEG files of a folder that are not among the names: leftovers of clips or runs
     that are no more.

@@ -13,7 +13,7 @@ import pandas as pd
 from skimage.metrics import structural_similarity
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
-from .videos import open_dataset, show_frames, whole_file
+from .videos import open_dataset, read_csv, show_frames, whole_file
 
 # %% ../03_split_data.ipynb #03-010
 def split_by_frame(table, share=0.2, seed=42):

