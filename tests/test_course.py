@@ -10,14 +10,16 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import run_course as runner
 
 from framevote.transfer import WEIGHTS_FILE
+from framevote.videos import BUILT_IN
 from notebook_code import code_digest, why_stale
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 POCKET_CLASSES = ("Crawl", "GetUp", "Walk")
 POCKET_GROUPS = ("g01", "g04", "g05", "g06")  # g01 is a test group of mocap
-POCKET_KNOBS = ("MAX_EPOCHS=4", "PATIENCE=4")
+POCKET_KNOBS = ("--set", "MAX_EPOCHS=4", "--set", "PATIENCE=4")
 
 
 def run_course(course, *options):
@@ -57,8 +59,7 @@ def pocket(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(course, pocket):
     """The course, run from start to end on the pocket dataset; takes a minute or two, for VGG16."""
-    knobs = [option for knob in POCKET_KNOBS for option in ("--set", knob)]
-    return run_course(course, "--dataset", pocket, *knobs)
+    return run_course(course, "--dataset", pocket, *POCKET_KNOBS)
 
 
 def test_the_whole_course_runs(finished, course):
@@ -115,8 +116,7 @@ def test_a_second_run_finds_its_work_done(finished, course, pocket):
     data = course / "data" / "pocket"
     kept = [data / "features.npy", course / "weights" / "pocket" / "weights.hdf5"]
     before = [path.stat().st_mtime_ns for path in kept]
-    knobs = [option for knob in POCKET_KNOBS for option in ("--set", knob)]
-    again = run_course(course, "--dataset", pocket, "--notebooks", "04", *knobs)
+    again = run_course(course, "--dataset", pocket, "--notebooks", "04", *POCKET_KNOBS)
     assert again.returncode == 0, again.stderr
     assert before == [path.stat().st_mtime_ns for path in kept]
     assert "05_evaluate" not in again.stdout
@@ -143,6 +143,10 @@ def test_a_knob_that_is_not_python_is_refused(course):
     run = run_course(course, "--set", "MAX_EPOCHS=many more")
     assert run.returncode != 0
     assert "--set needs KNOB=VALUE" in run.stderr
+
+
+def test_the_runner_knows_the_built_in_datasets():
+    assert set(runner.BUILT_IN) == set(BUILT_IN)
 
 
 def test_staleness_is_noticed(tmp_path):

@@ -378,14 +378,9 @@ class FeatureBatches:
         """One batch: rows are read in the order of the file, which is kind to the disk, and handed
         out in the order asked for.
         """
-        position = np.argsort(self.rows[batch])
-        features = np.empty(
-            (len(batch), *read_rows(self.features_file, self.rows[batch[:1]]).shape[1:]), "float32"
-        )
-        features[position] = read_rows(self.features_file, self.rows[batch][position]) / np.float32(
-            self.scale
-        )
-        return features, self.labels[batch]
+        order = np.argsort(self.rows[batch])
+        features = read_rows(self.features_file, self.rows[batch][order])[np.argsort(order)]
+        return features.astype("float32") / np.float32(self.scale), self.labels[batch]
 
 # %% ../04_train_on_vgg16_features.ipynb #04-040
 def predict_rows(head, features_file, rows, scale, batch_size=256):
