@@ -19,7 +19,12 @@ from notebook_code import code_digest, why_stale
 REPOSITORY = Path(__file__).resolve().parent.parent
 POCKET_CLASSES = ("Crawl", "GetUp", "Walk")
 POCKET_GROUPS = ("g01", "g04", "g05", "g06")  # g01 is a test group of mocap
-POCKET_KNOBS = ("--set", "MAX_EPOCHS=4", "--set", "PATIENCE=4")
+KNOBS = (
+    *("MAX_EPOCHS=4", "PATIENCE=4", "SEEDS=[0, 1]", "RATES=[1, 2]", "RATE=2"),
+    *("FINE_TUNE=True", "FINE_TUNE_EPOCHS=1", "DELETIONS=12", "COVERED=12"),
+    *("EPOCHS=4", "LENGTH=8", "LENGTHS=[1, 4]"),
+)
+POCKET_KNOBS = [option for knob in KNOBS for option in ("--set", knob)]
 
 
 def run_course(course, *options):
@@ -96,6 +101,38 @@ def test_the_files_that_notebooks_pass_on_agree(finished, course):
     predictions = pd.read_csv(data / "predictions.csv")
     assert len(predictions) == len(POCKET_CLASSES) * 2
     assert not set(predictions["group"]) & set(table["group"])
+
+
+def test_every_rung_of_the_ladder_is_measured_on_the_same_clips(finished, course):
+    rows = json.loads((course / "data" / "pocket" / "results.json").read_text())
+    ladder = [row for row in rows if row["notebook"] == "06"]
+    rungs = [row["method"].split()[0] for row in ladder if row["part"] == "test"]
+    assert rungs == [
+        "0",
+        "1",
+        "2",
+        "3",
+        "4a",
+        "4b",
+        "5",
+        "6",
+        *[f"7{x}" for x in "abcde"],
+        "8",
+        "9",
+    ]
+    assert {row["n"] for row in ladder if row["part"] == "test"} == {len(POCKET_CLASSES) * 2}
+    believed = {row["method"].split()[0]: row["level"] for row in ladder if row["part"] != "test"}
+    assert believed["0"] == believed["1"] == "frame" and believed["2"] == believed["7e"] == "video"
+    assert "8" not in believed  # it learns from all groups, so nothing is left to validate with
+
+
+def test_pooled_features_are_kept_for_every_frame(finished, course):
+    data = course / "data" / "pocket"
+    table = pd.read_csv(data / "frames_2.csv")
+    assert np.load(data / "pooled_2.npy").shape == (len(table), 512)
+    videos = pd.read_csv(data / "videos.csv")
+    assert set(table["owner"]) == set(range(len(videos)))
+    assert (table["class"] == videos["class"].to_numpy()[table["owner"]]).all()
 
 
 def test_features_of_one_action_are_alike(finished, course):
