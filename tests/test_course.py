@@ -22,7 +22,6 @@ POCKET_GROUPS = ("g01", "g04", "g05", "g06")  # g01 is a test group of mocap
 KNOBS = (
     *("MAX_EPOCHS=4", "PATIENCE=4", "SEEDS=[0, 1]", "RATES=[1, 2]", "RATE=2"),
     *("FINE_TUNE=True", "FINE_TUNE_EPOCHS=1", "DELETIONS=12", "COVERED=12"),
-    *("EPOCHS=4", "LENGTH=8", "LENGTHS=[1, 4]"),
 )
 POCKET_KNOBS = [option for knob in KNOBS for option in ("--set", knob)]
 
@@ -63,7 +62,7 @@ def pocket(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(course, pocket):
-    """The course, run from start to end on the pocket dataset; takes a minute or two, for VGG16."""
+    """The course, run from start to end on the pocket dataset; takes minutes, for VGG16."""
     return run_course(course, "--dataset", pocket, *POCKET_KNOBS)
 
 
@@ -107,19 +106,7 @@ def test_every_rung_of_the_ladder_is_measured_on_the_same_clips(finished, course
     rows = json.loads((course / "data" / "pocket" / "results.json").read_text())
     ladder = [row for row in rows if row["notebook"] == "06"]
     rungs = [row["method"].split()[0] for row in ladder if row["part"] == "test"]
-    assert rungs == [
-        "0",
-        "1",
-        "2",
-        "3",
-        "4a",
-        "4b",
-        "5",
-        "6",
-        *[f"7{x}" for x in "abcde"],
-        "8",
-        "9",
-    ]
+    assert " ".join(rungs) == "0 1 2 3 4a 4b 5 6 7a 7b 7c 7d 7e 8 9"
     assert {row["n"] for row in ladder if row["part"] == "test"} == {len(POCKET_CLASSES) * 2}
     believed = {row["method"].split()[0]: row["level"] for row in ladder if row["part"] != "test"}
     assert believed["0"] == believed["1"] == "frame" and believed["2"] == believed["7e"] == "video"
