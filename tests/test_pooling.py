@@ -8,6 +8,7 @@ from clips import write_clip
 from sklearn.preprocessing import StandardScaler
 
 from framevote.pooling import (
+    all_classes,
     clip_answers,
     fine_tunable,
     frames_of_all_clips,
@@ -15,14 +16,29 @@ from framevote.pooling import (
     mean_and_deviation,
     mean_probability,
     pooled,
+    read_clips,
     square_root,
     thinned,
+    unit_length,
 )
 from framevote.transfer import extract_features
 from framevote.videos import Dataset
 from framevote.voting import majority_vote
 
-# Frames
+# Clips and frames
+
+
+def test_clips_are_read_with_labels_and_part(tmp_path):
+    dataset = Dataset("small", tmp_path, tmp_path / "data", tmp_path / "weights")
+    (dataset.data / "split_by_frame").mkdir(parents=True)
+    np.save(dataset.data / "split_by_frame" / "classes.npy", np.array(["Walk", "run"]))
+    table = pd.DataFrame({"clip": ["a", "b", "c"], "class": ["run", "Walk", "None"]})
+    table["part"] = ["train", "test", "test"]
+    table.to_csv(dataset.data / "videos.csv", index=False)
+    videos, classes = read_clips(dataset)
+    assert videos["label"].tolist() == [1, 0, -2]  # a class without training frames
+    assert videos["is_test"].tolist() == [False, True, True]
+    assert classes.tolist() == ["Walk", "run"]
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +197,19 @@ def test_fine_tuning_changes_block_5_and_nothing_before(weights_folder):
         if not np.array_equal(weights[0], base.get_layer(name).get_weights()[0])
     }
     assert changed == {"block5_conv1", "block5_conv2", "block5_conv3"}
+
+
+def test_classes_never_seen_get_no_probability():
+    rng = np.random.default_rng(0)
+    features = np.vstack([rng.normal(size=(20, 3)), rng.normal(5, size=(20, 3))])
+    model = linear_classifier().fit(features, np.repeat([1, 3], 20))
+    said = all_classes(model, features, 5)
+    assert said.shape == (40, 5)
+    assert not said[:, [0, 2, 4]].any()
+    np.testing.assert_allclose(said.sum(axis=1), 1)
+    assert (said.argmax(axis=1) == np.repeat([1, 3], 20)).all()
+
+
+def test_unit_length_leaves_zeros():
+    unit = unit_length(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    np.testing.assert_allclose(unit, [[0.6, 0.8], [0, 0]])

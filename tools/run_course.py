@@ -141,8 +141,17 @@ def run_notebook(path, options):
         return describe(error, path, running, f"{log} (the committed notebook is as it was)")
     if options.in_place:
         notebook.metadata["framevote"] = {"code_sha256": code_digest(notebook, path.parent)}
+        drop_run_metadata(notebook)
     nbformat.write(notebook, target)
     return error and describe(error, path, running, target)
+
+
+def drop_run_metadata(notebook):
+    """Remove what papermill and editors note in a notebook and its cells; tags stay."""
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags")
+        cell.metadata = {"tags": tags} if tags else {}
 
 
 def knob_cell(notebook):

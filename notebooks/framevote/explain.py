@@ -17,8 +17,15 @@ from skimage.morphology import dilation, disk, opening
 from skimage.transform import resize
 from sklearn.metrics import classification_report
 
-from .pooling import linear_classifier, mean_and_deviation, square_root
-from .transfer import divide_by_255, load_frame, load_vgg16
+from framevote.pooling import (
+    all_classes,
+    linear_classifier,
+    mean_and_deviation,
+    read_clips,
+    square_root,
+    unit_length,
+)
+from .transfer import divide_by_255, load_frame, load_vgg16, to_network_size
 from framevote.videos import (
     animate,
     middle_frame,
@@ -141,9 +148,6 @@ def nearest_clips(queries, known, count=5):
 
     queries: (n, d); known: (m, d). Returns int (n, count), the most similar first, and the cosines.
     """
-    unit = [
-        x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in (queries, known)
-    ]
-    likeness = unit[0] @ unit[1].T
+    likeness = unit_length(queries) @ unit_length(known).T
     order = np.argsort(-likeness, axis=1, kind="stable")[:, :count]
     return order, np.take_along_axis(likeness, order, axis=1)
