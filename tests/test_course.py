@@ -22,6 +22,7 @@ POCKET_GROUPS = ("g01", "g04", "g05", "g06")  # g01 is a test group of mocap
 KNOBS = (
     *("MAX_EPOCHS=4", "PATIENCE=4", "SEEDS=[0, 1]", "RATES=[1, 2]", "RATE=2"),
     *("FINE_TUNE=True", "FINE_TUNE_EPOCHS=1", "DELETIONS=12", "COVERED=12"),
+    *("EPOCHS=4", "LENGTH=8", "LENGTHS=[1, 4]"),
 )
 POCKET_KNOBS = [option for knob in KNOBS for option in ("--set", knob)]
 
@@ -120,6 +121,14 @@ def test_pooled_features_are_kept_for_every_frame(finished, course):
     videos = pd.read_csv(data / "videos.csv")
     assert set(table["owner"]) == set(range(len(videos)))
     assert (table["class"] == videos["class"].to_numpy()[table["owner"]]).all()
+
+
+def test_the_control_moves_only_what_reads_the_order(finished, course):
+    rows = json.loads((course / "data" / "pocket" / "results.json").read_text())
+    right = {row["method"]: row["accuracy"] for row in rows if row["notebook"] == "08"}
+    for blind in ("mean pooling", "mean, linear"):
+        assert right[f"{blind}, frames shuffled"] == right[blind]
+    assert right["motion, linear"] > 0.7 > right["motion, linear, frames shuffled"]  # chance: 1/3
 
 
 def test_features_of_one_action_are_alike(finished, course):
