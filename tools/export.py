@@ -2,7 +2,7 @@
 are the same.
 
 nbdev does the work: cells that start with `#| export` go to the module that the notebook's `#|
-default_exp` names.
+default_exp` names, and cells that start with `#| export other` to the module `other`.
 """
 
 import os
@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from nbdev.export import nb_export
+from nbdev.maker import ModuleMaker
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 INIT = '"""The functions that the notebooks teach, exported from their cells (`make export`)."""\n'
@@ -25,7 +26,7 @@ def export(notebooks, package):
     package.mkdir(exist_ok=True)
     (package / "__init__.py").write_text(INIT, encoding="utf-8")
     for notebook in sorted(notebooks.glob("[0-9][0-9]_*.ipynb")):
-        nb_export(str(notebook), lib_path=str(package))
+        nb_export(str(notebook), lib_path=str(package), mod_maker=new_module)
     for module in package.glob(
         "*.py"
     ):  # nbdev notes the path of the notebook from where it was run
@@ -33,6 +34,11 @@ def export(notebooks, package):
         module.write_text(
             text.replace(relative(notebooks, package), ".."), encoding="utf-8", newline="\n"
         )
+
+
+def new_module(**settings):
+    """nbdev's ModuleMaker; the modules of `#| export other` need not be there either."""
+    return ModuleMaker(**{**settings, "is_new": True})
 
 
 def changed_modules(notebooks, package):
