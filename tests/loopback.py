@@ -1,5 +1,7 @@
 """A real web server on this machine's loopback, with the troubles that real ones have."""
 
+import ssl
+import subprocess
 import threading
 import time
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ class Server(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    scheme = "http"
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -27,12 +30,24 @@ class Server(ThreadingHTTPServer):
 
     def url(self, path):
         """The address of a path of this server."""
-        return f"http://127.0.0.1:{self.server_port}{path}"
+        return f"{self.scheme}://127.0.0.1:{self.server_port}{path}"
 
     def offer(self, path, content):
         """Serve bytes under a path; returns the Source that promises just these bytes."""
         self.files[path] = content
         return Source(self.url(path), len(content), sha256(content).hexdigest())
+
+    def encrypt(self, folder):
+        """Speak HTTPS from now on, with a certificate (made in `folder`) that nobody signed."""
+        certificate, key = folder / "certificate.pem", folder / "key.pem"
+        command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
+        subprocess.run(
+            [*command.split(), "-out", certificate, "-keyout", key], check=True, capture_output=True
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.scheme = "https"
 
     def handle_error(self, request, client_address):
         """Clients that hang up are part of the tests."""

@@ -1,6 +1,7 @@
 """Notebook 00: fetching UCF101, whole or in part, from a web server that has bad days."""
 
 import io
+import mmap
 import os
 import re
 import shutil
@@ -40,6 +41,9 @@ from framevote.download import (
 from framevote.videos import make_video_table, probe, read_csv, read_lists
 
 BYTES = np.random.default_rng(0).bytes(100_000)
+needs_openssl = pytest.mark.skipif(
+    not shutil.which("openssl"), reason="making a certificate needs openssl"
+)
 CLASSES = ("Archery", "Basketball", "HandstandPushups", "Punch")
 TEST_GROUPS = {1: range(1, 8), 2: range(8, 15), 3: range(15, 22)}  # of the official splits
 
@@ -259,6 +263,30 @@ def test_a_redirect_is_followed_also_when_resuming(server, tmp_path):
     assert server.log[-1] == ("/elsewhere", f"bytes={3 * BLOCK}-")
 
 
+@needs_openssl
+@pytest.mark.filterwarnings("error")
+def test_without_a_valid_certificate_only_the_expected_bytes_are_taken(server, tmp_path):
+    server.encrypt(tmp_path)
+    source, folder = server.offer("/file", BYTES), tmp_path / "fetched"
+    folder.mkdir()
+    with pytest.raises(requests.exceptions.SSLError):
+        requests.get(source.url)
+    assert download(source, folder / "file").read_bytes() == BYTES
+    with pytest.raises(ValueError, match="not what it should be"):
+        download(source._replace(sha256="0" * 64), folder / "other")
+    assert files_below(folder) == ["file"]
+
+
+@needs_openssl
+def test_clips_out_of_a_zip_are_only_taken_with_a_valid_certificate(server, contents, tmp_path):
+    """They are checked by CRC-32 alone, which anyone can forge."""
+    server.encrypt(tmp_path)
+    source = server.offer("/videos.zip", videos_zip(contents))
+    with pytest.raises(ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
+        fetch_part(source, tmp_path, list(contents))
+    assert clips_in(tmp_path) == {}
+
+
 def test_a_slow_link_only_takes_longer(server, tmp_path, capsys):
     server.pause, source = 0.05, server.offer("/file", BYTES)
     assert download(source, tmp_path / "file", patience=1).read_bytes() == BYTES
@@ -414,6 +442,42 @@ def test_a_full_disk_is_told_before_anything_is_fetched(server, ucf101, tmp_path
     with pytest.raises(OSError, match=rf"{tmp_path} needs 2000000000.0 GB .* there are [\d.]+ GB"):
         fetch_ucf101(tmp_path, classes=None, **ucf101)
     assert [path for path, _ in server.log] == ["/lists.zip"]
+
+
+def test_a_full_disk_is_told_before_clips_are_unpacked(server, ucf101, contents, tmp_path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for clip in list(contents)[:2]:
+            archive.writestr(f"UCF101/{clip.split('/')[1]}", b"small")
+            archive.filelist[-1].file_size = 10**18  # what the zip's directory will say
+    ucf101["videos"] = server.offer("/huge.zip", buffer.getvalue())
+    with pytest.raises(OSError, match=r"needs 2000000000.0 GB .*choose fewer CLASSES or GROUPS"):
+        fetch_ucf101(tmp_path, classes=2, **ucf101)
+    assert clips_in(tmp_path) == {}
+
+
+def test_a_zip_as_big_as_the_real_one_is_read_where_it_matters(server, tmp_path):
+    """13,320 members and 7 GB, most of it a hole that takes no space: ZIP64, a long directory."""
+    clips = [
+        f"Class{label:03}/v_Class{label:03}_g{1 + number // 6:02}_c{1 + number % 6:02}.avi"
+        for label in range(101)
+        for number in range(132)
+    ]
+    with zipfile.ZipFile(tmp_path / "big.zip", "w") as archive:
+        for clip in clips:
+            if clip == clips[5_000]:
+                archive.start_dir = archive.fp.seek(7 << 30)
+            archive.writestr(f"UCF101/{clip.split('/')[1]}", clip)
+    chosen = [clips[0], clips[4_000], clips[5_000], clips[-1]]
+    with (
+        open(tmp_path / "big.zip", "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        server.files["/big.zip"] = content
+        big = Source(server.url("/big.zip"), len(content), "not needed for a part")
+        assert fetch_part(big, tmp_path, chosen) == []
+    assert clips_in(tmp_path) == {clip: clip.encode() for clip in chosen}
+    assert server.sent < 3_000_000
 
 
 # By hand
