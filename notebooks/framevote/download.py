@@ -182,7 +182,7 @@ def download(source, target, patience=60):
         raise
     return part.replace(target)
 
-
+# %% ../00_get_the_videos.ipynb #00-d15
 def append_all(source, part, bar, patience):
     """Ask for what the file `part` lacks until all is there, or an answer brings nothing new."""
     done = -1
@@ -220,7 +220,7 @@ def ask(source, start, patience):
         with warnings.catch_warnings(action="ignore"):
             return get(verify=False)
 
-# %% ../00_get_the_videos.ipynb #00-d14
+# %% ../00_get_the_videos.ipynb #00-d16
 def check(source, file):
     """Compare a file with what its Source promises; returns its path, or raises ValueError."""
     digest, size = hashlib.sha256(), file.stat().st_size
@@ -252,7 +252,7 @@ def require_space(folder, size):
             f"{free / 1e9:.1f} GB. Make room, or choose fewer CLASSES or GROUPS."
         )
 
-# %% ../00_get_the_videos.ipynb #00-d16
+# %% ../00_get_the_videos.ipynb #00-d18
 def refuse_unsafe(archive):
     """Raise ValueError if a member of a ZipFile is a link or leads out of the folder."""
     for info in archive.infolist():
@@ -281,7 +281,7 @@ def unpack(archive, targets):
             finally:
                 part.unlink(missing_ok=True)
 
-# %% ../00_get_the_videos.ipynb #00-d17
+# %% ../00_get_the_videos.ipynb #00-d19
 def unpack_clips(archive, folder, clips):
     """Unpack clips ("class/file" as in the lists) to folder/UCF-101/<class>/, unless they are
     there; returns those that the ZipFile lacks.
@@ -310,7 +310,7 @@ def not_there(folder, clips):
     names = {f"{file.parent.name}/{file.name}".casefold() for file in there}
     return sorted(clip for clip in clips if clip.casefold() not in names)
 
-# %% ../00_get_the_videos.ipynb #00-d19
+# %% ../00_get_the_videos.ipynb #00-d21
 def fetch_part(source, folder, clips, patience=60):
     """Fetch single clips out of the zip at `source.url`; returns those that it lacks."""
 
@@ -342,7 +342,7 @@ def fetch_whole(source, folder, clips, patience=60):
     file.unlink()
     return lacking
 
-# %% ../00_get_the_videos.ipynb #00-d20
+# %% ../00_get_the_videos.ipynb #00-d22
 def fetch_lists(folder, lists=UCF101_LISTS, patience=60):
     """Fetch the official lists to folder/ucfTrainTestlist, unless `folder` has lists."""
     file = folder / "UCF101_lists.zip"
@@ -355,7 +355,7 @@ def fetch_lists(folder, lists=UCF101_LISTS, patience=60):
         unpack(archive, [(info, folder / "ucfTrainTestlist" / name) for info, name in texts])
     file.unlink()
 
-# %% ../00_get_the_videos.ipynb #00-d22
+# %% ../00_get_the_videos.ipynb #00-d24
 VIDEOS_AT = ("UCF-101/*/*", "videos/*/*", "*/*.avi")
 
 
