@@ -217,6 +217,9 @@ def ask(source, start, patience):
     try:
         return get()
     except requests.exceptions.SSLError:
+        print(
+            f"The certificate of {source.url} can't be verified; the SHA-256 of the file will be."
+        )
         with warnings.catch_warnings(action="ignore"):
             return get(verify=False)
 
