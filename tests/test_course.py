@@ -131,6 +131,19 @@ def test_the_control_moves_only_what_reads_the_order(finished, course):
     assert right["motion, linear"] > 0.7 > right["motion, linear, frames shuffled"]  # chance: 1/3
 
 
+def test_small_clips_are_stored_for_every_video(finished, course):
+    data = course / "data" / "pocket"
+    stored = np.load(data / "clips_32x64.npy", mmap_mode="r")
+    assert stored.shape == (len(pd.read_csv(data / "videos.csv")), 32, 64, 64, 3)
+    assert all(clip.any() for clip in stored)
+    rows = json.loads((data / "results.json").read_text())
+    assert [row["method"] for row in rows if row["notebook"] == "09"] == [
+        "(2+1)D network",
+        "(2+1)D network, frames shuffled",
+        "(2+1)D network, time reversed in training",
+    ]
+
+
 def test_features_of_one_action_are_alike(finished, course):
     """Genuine features tell the pocket's actions apart: nearest neighbours, groups kept apart."""
     data = course / "data" / "pocket"
