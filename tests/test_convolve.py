@@ -15,12 +15,21 @@ from framevote.convolve import (
     predict_clips,
     r2plus1d,
     small_clip,
+    spread,
     square_around,
     store_clips,
     train_on_clips,
 )
 
 # Cutting
+
+
+@pytest.mark.parametrize(
+    ("length", "count", "chosen"),
+    [(9, 3, [0, 4, 8]), (4, 4, [0, 1, 2, 3]), (1, 3, [0, 0, 0]), (2, 4, [0, 0, 1, 1]), (7, 1, [0])],
+)
+def test_frames_are_spread_by_hand(length, count, chosen):
+    assert spread(length, count).tolist() == chosen
 
 
 def test_the_square_around_a_region_by_hand():

@@ -23,6 +23,7 @@ from framevote.order import (
     recurrent,
     sequences,
     transformer,
+    within_pair,
 )
 
 MODELS = [mean_pooling, convolution, recurrent, transformer]
@@ -86,6 +87,12 @@ def test_a_reversed_clip_turns_its_change_round_and_keeps_its_steps():
     assert np.allclose(change_of_halves(backwards, mask), -change_of_halves(clips, mask))
     assert np.allclose(mean_step(backwards, mask), mean_step(clips, mask))
     assert np.allclose(mean_of(backwards, mask), mean_of(clips, mask))
+
+
+def test_within_a_pair_only_its_two_answers_count():
+    said = np.array([[0.5, 0.3, 0.2], [0.1, 0.7, 0.2], [0.6, 0.3, 0.1], [0.9, 0.0, 0.1]])
+    truth = np.array([2, 1, 1, 0])  # classes 1 and 2 are the pair; the last clip is of neither
+    assert within_pair(said, truth, [1, 2]) == pytest.approx(2 / 3)
 
 
 # Models

@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ['CELLS', 'DIRECTIONS', 'evenly_spaced', 'sequences', 'mean_of', 'inputs_of', 'masked_mean', 'classified',
            'mean_pooling', 'convolution', 'recurrent', 'ClassTokenAndPositions', 'transformer', 'change_of_halves',
-           'mean_step', 'grey_frames', 'optical_flow', 'flow_colours', 'flow_histogram', 'motion_of']
+           'mean_step', 'within_pair', 'grey_frames', 'optical_flow', 'flow_colours', 'flow_histogram', 'motion_of']
 
 # %% ../08_model_the_order_of_frames.ipynb #08-003
 import os
@@ -194,7 +194,16 @@ def mean_step(clips, mask):
     """
     return mean_of(np.abs(np.diff(clips, axis=1)), mask[:, 1:])
 
-# %% ../08_model_the_order_of_frames.ipynb #08-039
+# %% ../08_model_the_order_of_frames.ipynb #08-034
+def within_pair(said, truth, pair):
+    """Of the clips of two classes: the share right when only these two answers count.
+
+    said: (clips, classes) probabilities; truth: (clips,) class indices; pair: two of these.
+    """
+    pair, mine = np.array(pair), np.isin(truth, pair)
+    return np.mean(pair[said[mine][:, pair].argmax(axis=1)] == truth[mine])
+
+# %% ../08_model_the_order_of_frames.ipynb #08-040
 def grey_frames(path, wanted, width=160):
     """Frames of a clip, grey and `width` pixels wide: a dictionary from the index to (height,
     width) uint8.
@@ -233,7 +242,7 @@ def flow_colours(flow, fastest=None):
     hsv = np.stack([angle / 2, np.full_like(angle, 255), 255 * value], axis=-1).astype("uint8")
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
 
-# %% ../08_model_the_order_of_frames.ipynb #08-044
+# %% ../08_model_the_order_of_frames.ipynb #08-045
 CELLS, DIRECTIONS = 5, 8
 
 
