@@ -67,6 +67,12 @@ def finished(course, pocket):
     return run_course(course, "--dataset", pocket, *POCKET_KNOBS)
 
 
+@pytest.fixture
+def results(finished, course):
+    """The rows of results.json after that run."""
+    return json.loads((course / "data" / "pocket" / "results.json").read_text())
+
+
 def test_the_whole_course_runs(finished, course):
     assert finished.returncode == 0, finished.stderr
     for notebook in (course / "notebooks").glob("*.ipynb"):
@@ -77,13 +83,12 @@ def test_the_whole_course_runs(finished, course):
         assert notebook.read_bytes() == (REPOSITORY / "notebooks" / notebook.name).read_bytes()
 
 
-def test_the_results_name_their_protocol(finished, course):
-    rows = json.loads((course / "data" / "pocket" / "results.json").read_text())
-    measured = {(row["method"], row["level"], row["part"]): row for row in rows}
+def test_the_results_name_their_protocol(finished, results):
+    measured = {(row["method"], row["level"], row["part"]): row for row in results}
     vote = measured["majority vote", "video", "test"]
     assert vote["n"] == len(POCKET_CLASSES) * 2
     assert vote["chance"] == pytest.approx(1 / len(POCKET_CLASSES))
-    assert all(row["low"] <= row["accuracy"] <= row["high"] for row in rows)
+    assert all(row["low"] <= row["accuracy"] <= row["high"] for row in results)
     assert ("dense head", "frame", "validation") in measured
     assert f"{vote['accuracy']:.3f}" in finished.stdout
 
@@ -103,9 +108,8 @@ def test_the_files_that_notebooks_pass_on_agree(finished, course):
     assert not set(predictions["group"]) & set(table["group"])
 
 
-def test_every_rung_of_the_ladder_is_measured_on_the_same_clips(finished, course):
-    rows = json.loads((course / "data" / "pocket" / "results.json").read_text())
-    ladder = [row for row in rows if row["notebook"] == "06"]
+def test_every_rung_of_the_ladder_is_measured_on_the_same_clips(results):
+    ladder = [row for row in results if row["notebook"] == "06"]
     rungs = [row["method"].split()[0] for row in ladder if row["part"] == "test"]
     assert " ".join(rungs) == "0 1 2 3 4a 4b 5 6 7a 7b 7c 7d 7e 8 9"
     assert {row["n"] for row in ladder if row["part"] == "test"} == {len(POCKET_CLASSES) * 2}
@@ -123,21 +127,19 @@ def test_pooled_features_are_kept_for_every_frame(finished, course):
     assert (table["class"] == videos["class"].to_numpy()[table["owner"]]).all()
 
 
-def test_the_control_moves_only_what_reads_the_order(finished, course):
-    rows = json.loads((course / "data" / "pocket" / "results.json").read_text())
-    right = {row["method"]: row["accuracy"] for row in rows if row["notebook"] == "08"}
+def test_the_control_moves_only_what_reads_the_order(results):
+    right = {row["method"]: row["accuracy"] for row in results if row["notebook"] == "08"}
     for blind in ("mean pooling", "mean, linear"):
         assert right[f"{blind}, frames shuffled"] == right[blind]
     assert right["motion, linear"] > 0.7 > right["motion, linear, frames shuffled"]  # chance: 1/3
 
 
-def test_small_clips_are_stored_for_every_video(finished, course):
+def test_small_clips_are_stored_for_every_video(course, results):
     data = course / "data" / "pocket"
     stored = np.load(data / "clips_32x64.npy", mmap_mode="r")
     assert stored.shape == (len(pd.read_csv(data / "videos.csv")), 32, 64, 64, 3)
     assert all(clip.any() for clip in stored)
-    rows = json.loads((data / "results.json").read_text())
-    assert [row["method"] for row in rows if row["notebook"] == "09"] == [
+    assert [row["method"] for row in results if row["notebook"] == "09"] == [
         "(2+1)D network",
         "(2+1)D network, frames shuffled",
         "(2+1)D network, time reversed in training",
