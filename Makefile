@@ -51,4 +51,4 @@ lock: .venv/installed
 		requirements-dev.txt -o requirements.lock
 
 clean:
-	rm -rf executed/mocap data/mocap/train_1* data/mocap/split_by_* data/mocap/frames_* data/mocap/ladder data/mocap/*.csv data/mocap/*.npy data/mocap/*.json data/mocap/*.unfinished weights/mocap
+	rm -rf executed/mocap data/mocap/train_1* data/mocap/split_by_* data/mocap/frames_* data/mocap/ladder data/mocap/votes data/mocap/*.csv data/mocap/*.npy data/mocap/*.json data/mocap/*.unfinished weights/mocap

@@ -18,6 +18,7 @@ from framevote.voting import (
     load_head,
     majority_vote,
     measured,
+    predict_and_keep,
     predict_frames,
     prefetched,
     record_results,
@@ -157,10 +158,68 @@ def test_predictions_are_those_of_each_frame_across_batches_and_bad_clips(tmp_pa
 
 def test_no_clip_with_a_frame(tmp_path, base, head):
     (tmp_path / "empty.avi").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"No frame of 2 clips .*the first: the file is empty"):
-        predict_frames([tmp_path / "empty.avi", tmp_path / "gone.avi"], base, head, 1.0)
+    paths = [tmp_path / "empty.avi", tmp_path / "gone.avi"]
+    owners, probabilities, problems = predict_frames(paths, base, head, 1.0)
+    assert owners.shape == (0,)
+    assert probabilities.shape == (0, 3)
+    assert problems == {0: "the file is empty", 1: "the file is missing"}
+
+
+# A chunk of clips at a time
+
+
+class Predicted:
+    """Stands where `predict_frames` does, with answers that show which clips were asked about;
+    someone interrupts it, as Ctrl-C does, after `last` chunks.
+    """
+
+    def __init__(self, last=99):
+        self.chunks, self.last = [], last
+
+    def __call__(self, paths, done):
+        if len(self.chunks) == self.last:
+            raise KeyboardInterrupt
+        self.chunks.append(list(paths))
+        done(len(paths) - 1)
+        good = [i for i, path in enumerate(paths) if path >= 0]
+        problems = {i: "broken" for i, path in enumerate(paths) if path < 0}
+        rows = np.array([[paths[i], paths[i] + 0.5] for i in good for _ in range(2)], "float32")
+        return np.repeat(np.array(good, int), 2), rows.reshape(-1, 2), problems
+
+
+def test_answers_of_chunks_are_put_together(tmp_path):
+    paths = [5, -1, 7, 3, -2, -3, 4]  # the chunk in the middle of -2 and -3 has nothing to say
+    owners, rows, problems = predict_and_keep(Predicted(), paths, tmp_path / "votes", "a", chunk=2)
+    assert owners.tolist() == [0, 0, 2, 2, 3, 3, 6, 6]
+    assert rows[:, 0].tolist() == [5, 5, 7, 7, 3, 3, 4, 4]
+    assert problems == {1: "broken", 4: "broken", 5: "broken"}
+
+
+def test_interrupted_voting_goes_on_and_ends_as_an_undisturbed_one(tmp_path):
+    paths, interrupted, resumed = list(range(7)), Predicted(last=2), Predicted()
+    with pytest.raises(KeyboardInterrupt):
+        predict_and_keep(interrupted, paths, tmp_path / "votes", "a", chunk=2)
+    owners, rows, problems = predict_and_keep(resumed, paths, tmp_path / "votes", "a", chunk=2)
+    assert interrupted.chunks + resumed.chunks == [[0, 1], [2, 3], [4, 5], [6]]
+    expected = predict_and_keep(Predicted(), paths, tmp_path / "other", "a", chunk=2)
+    assert np.array_equal(owners, expected[0])
+    assert np.array_equal(rows, expected[1])
+    assert problems == expected[2] == {}
+
+
+def test_kept_answers_of_other_clips_or_weights_are_thrown_away(tmp_path):
+    paths, again = list(range(4)), Predicted()
+    predict_and_keep(Predicted(), paths, tmp_path / "votes", "a", chunk=1)
+    predict_and_keep(again, paths[:3], tmp_path / "votes", "b", chunk=2)
+    assert again.chunks == [[0, 1], [2]]
+    assert len(list((tmp_path / "votes").glob("*.npz"))) == 2
+
+
+def test_no_clip_of_many_with_a_frame(tmp_path):
+    with pytest.raises(ValueError, match=r"No frame of 2 clips .*the first: broken"):
+        predict_and_keep(Predicted(), [-1, -2], tmp_path / "votes", "a")
     with pytest.raises(ValueError, match=r"No frame of 0 clips .*there are no clips"):
-        predict_frames([], base, head, 1.0)
+        predict_and_keep(Predicted(), [], tmp_path / "votes", "b")
 
 
 # Votes
