@@ -41,7 +41,7 @@ from tqdm.std import tqdm
 # %% ../00_get_the_videos.ipynb #00-007
 BUILT_IN = {
     "mocap": "It is part of this repository: restore it with `git checkout data/mocap`.",
-    "ucf101": "Notebook 00 says how to unpack UCF101 by hand into data/ucf101.",
+    "ucf101": "Notebook 00 fetches UCF101, or says how to unpack it there by hand.",
 }
 
 
