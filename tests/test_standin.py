@@ -1,7 +1,16 @@
 """The stand-in for UCF101 that the benchmarks run on."""
 
+import sys
+
+import numpy as np
+import psutil
+import pytest
+from full_size import watch
+from repeated_features import repeat_features
 from ucf101_standin import MOCAP, build
 
+from framevote.frames import write_jpeg
+from framevote.transfer import extract_features
 from framevote.videos import make_video_table
 
 
@@ -25,3 +34,30 @@ def test_a_stand_in_has_the_names_of_the_lists_over_built_in_clips(tmp_path):
     assert set(table.loc[table["part"] == "test", "group"]) == {"g01"}
     known = {path.read_bytes() for path in MOCAP.glob("*/*.avi")}
     assert all((tmp_path / "standin" / "UCF-101" / name).read_bytes() in known for name in names)
+
+
+def test_repeated_features_are_those_of_notebook_04(tmp_path, base, capsys):
+    """Notebook 04 takes the file for its own, row for row."""
+    paths = [tmp_path / f"{number}.jpg" for number in range(5)]
+    for path, look in zip(paths, (0, 1, 0, 2, 1), strict=True):
+        noise = np.random.default_rng(look).integers(0, 256, (6, 8, 3), np.uint8)
+        write_jpeg(np.kron(noise, np.ones((8, 8, 1), np.uint8)), path)
+    assert repeat_features(paths, base, tmp_path / "features.npy") == 3
+    capsys.readouterr()
+    extract_features(paths, base, tmp_path / "features.npy")
+    assert "features.npy is complete already" in capsys.readouterr().out
+    extract_features(paths, base, tmp_path / "plain.npy")
+    repeated, plain = (np.load(tmp_path / f"{name}.npy") for name in ("features", "plain"))
+    assert repeated.astype("float32") == pytest.approx(plain.astype("float32"), rel=2e-3, abs=2e-3)
+
+
+def test_a_killed_command_is_watched(tmp_path):
+    """Its children die with it, and its memory was seen."""
+    wait = "import time; x = b'x' * 50_000_000; time.sleep(60)"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {wait!r}])"
+    code, seconds, peak = watch([sys.executable, "-c", parent], kill_after=2)
+    assert code is None
+    assert 2 <= seconds < 30
+    assert peak > 50
+    assert not psutil.Process().children(recursive=True)
+    assert watch([sys.executable, "-c", "raise SystemExit(3)"])[0] == 3
