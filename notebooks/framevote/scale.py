@@ -172,7 +172,7 @@ class FeatureWorker:
         return {name: [value] for name, value in report.items()}
 
 # %% ../11_scale_out.ipynb #11-018
-def plain_loop(clips, worker, clips_a_part=8, per_second=1):
+def plain_loop(clips, worker, clips_a_part=4, per_second=1):
     """Decode clips and give them to a worker, part by part, in this process; yields its reports.
 
     clips: DataFrame as from `clip_table`.
@@ -258,7 +258,7 @@ def go_on(clips, folder, compute, name="features"):
 DECODING_SEAT = 0.5
 
 
-def ray_pipeline(clips, workers, worker_settings, gpus=0, clips_a_part=8, per_second=1):
+def ray_pipeline(clips, workers, worker_settings, gpus=0, clips_a_part=4, per_second=1):
     """Compute features of clips with a pool of actors; yields their reports as they come.
 
     clips: DataFrame as from `clip_table`; worker_settings: the arguments of `FeatureWorker`; gpus:
@@ -307,8 +307,15 @@ def start_ray(address=None, seats=None, store_megabytes=300):
             "object_store_memory": store_megabytes * 2**20,
             "include_dashboard": False,
         }
-    with quiet_start():
-        ray.init(address, **settings)
+    for tries_left in (2, 1, 0):
+        try:
+            with quiet_start():
+                ray.init(address, **settings)
+            break
+        except Exception:  # Ray gives itself 30 seconds to start, too few for a busy machine
+            ray.shutdown()
+            if not tries_left:
+                raise
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel("ERROR")
 
