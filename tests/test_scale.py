@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import signal
+import sys
 from functools import partial
 from itertools import islice
 
@@ -208,7 +210,7 @@ def broken_clips(videos):
 
 def check_the_broken(clips, folder):
     """All four are listed with their reasons, and the others are complete."""
-    problems = scale.problems_in(folder).set_index("clip")
+    problems = scale.problems_in(folder, clips).set_index("clip")
     no_video, empty, deleted, cut_off = clips["clip"][:4]
     assert problems["problem"][empty] == "the file is empty"
     assert problems["problem"][deleted] == "the file is missing"
@@ -232,8 +234,11 @@ def test_broken_clips_are_listed_with_their_reasons(broken_clips, tmp_path):
     check_the_broken(broken_clips, folder)
 
 
-def test_a_folder_without_parts_has_no_problems(parts):
-    assert scale.problems_in(parts).empty
+def test_clips_of_which_nothing_came_are_listed(clips, parts):
+    list(scale.go_on(clips.head(6), parts, Counter(parts).compute))
+    listed = scale.problems_in(parts, clips)
+    assert listed["clip"].tolist() == clips["clip"][6:].tolist()
+    assert listed["problem"].str.startswith("nothing came of it").all()
 
 
 def test_a_worker_computes_what_notebook_04_does(videos, clips, base, weights_folder, tmp_path):
@@ -300,3 +305,24 @@ def test_a_killed_worker_loses_nothing(running_ray, broken_clips, base, weights_
     (about, features), (same, theirs) = scale.read_features(by_ray), scale.read_features(by_loop)
     assert about.equals(same)
     assert np.allclose(features, theirs, rtol=1e-4, atol=1e-5)
+
+
+def dies_of_the_first(clip, per_second=1):
+    """In place of `frames_of_clip`: a clip that takes its decoder's process down."""
+    if clip["clip"].endswith("_g01_c01"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return scale.frames_of_clip(clip, per_second)
+
+
+def test_a_clip_that_kills_its_decoder_is_given_up_and_listed(
+    running_ray, clips, weights_folder, parts, monkeypatch
+):
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers lack this file
+    pool, clips = settings(weights_folder, parts), clips.head(3)
+    with monkeypatch.context() as patch:
+        original = scale.frames_of_clip
+        patch.setattr(scale, "frames_of_clip", dies_of_the_first)
+        list(scale.go_on(clips, parts, lambda todo: scale.ray_pipeline(todo, 1, pool, 0, 1)))
+        assert scale.frames_of_clip is not original
+    assert scale.keep_finished(parts, clips) == set(clips["clip"][1:])
+    assert scale.problems_in(parts, clips)["clip"].tolist() == [clips["clip"][0]]
