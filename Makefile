@@ -1,5 +1,6 @@
 # make course   run the notebooks from videos to results       make lab      open them in JupyterLab
 # make test     everything that is checked                     make bench    speed and memory against the 2019 recipe
+# make scale    install Ray, an extra, and run notebook 11
 #
 # For maintainers: make export (cells to framevote/), make outputs (run the committed notebooks again), make lock
 
@@ -12,12 +13,15 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c "$(SUPPORTED)" 2>/dev/null && echo $$python && break; done)
 RUN := .venv/bin/python
 
-.PHONY: course test lab bench export outputs lock install clean
+.PHONY: course scale test lab bench export outputs lock install clean
 
 course: .venv/installed
 	@$(RUN) tools/run_course.py --dataset "$(DATASET)" --notebooks "$(NOTEBOOKS)" $(KNOBS:%=--set %)
 
-test: .venv/installed
+scale: .venv/installed-scale
+	@$(RUN) tools/run_course.py --dataset "$(DATASET)" --notebooks 11 $(KNOBS:%=--set %)
+
+test: .venv/installed-scale
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) tools/export.py --check
@@ -27,13 +31,13 @@ test: .venv/installed
 lab: .venv/installed
 	$(RUN) -m jupyter lab notebooks/00_get_the_videos.ipynb
 
-bench: .venv/installed
+bench: .venv/installed-scale
 	@$(RUN) benchmarks/run.py --dataset "$(DATASET)"
 
 export: .venv/installed
 	$(RUN) tools/export.py
 
-outputs: export
+outputs: export .venv/installed-scale
 	@$(RUN) tools/run_course.py --in-place --notebooks "$(NOTEBOOKS)"
 
 install: .venv/installed
@@ -45,10 +49,15 @@ install: .venv/installed
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@touch $@
 
+.venv/installed-scale: .venv/installed requirements-scale.txt
+	@echo "installing Ray, with the versions of requirements.lock (0.5 GB on disk, once)"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-scale.txt -c requirements.lock
+	@touch $@
+
 lock: .venv/installed
 	$(RUN) -m pip install --quiet --disable-pip-version-check uv
 	.venv/bin/uv pip compile --universal --python-version 3.11 --no-header --no-annotate --upgrade \
 		requirements-dev.txt -o requirements.lock
 
 clean:
-	rm -rf executed/mocap data/mocap/train_1* data/mocap/split_by_* data/mocap/frames_* data/mocap/ladder data/mocap/votes data/mocap/*.csv data/mocap/*.npy data/mocap/*.json data/mocap/*.unfinished weights/mocap
+	rm -rf executed/mocap data/mocap/train_1* data/mocap/split_by_* data/mocap/frames_* data/mocap/ladder data/mocap/votes data/mocap/features_parquet data/mocap/*.csv data/mocap/*.npy data/mocap/*.json data/mocap/*.unfinished weights/mocap

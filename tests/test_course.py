@@ -23,6 +23,7 @@ KNOBS = (
     *("MAX_EPOCHS=4", "PATIENCE=4", "SEEDS=[0, 1]", "RATES=[1, 2]", "RATE=2"),
     *("FINE_TUNE=True", "FINE_TUNE_EPOCHS=1", "DELETIONS=12", "COVERED=12"),
     *("EPOCHS=4", "LENGTH=8", "LENGTHS=[1, 4]"),
+    *("CLIPS=8", "CLIPS_A_PART=1", "WORKERS=1", "COMPARE=[]", "FRAMES_AT_ONCE=4"),
 )
 POCKET_KNOBS = [option for knob in KNOBS for option in ("--set", knob)]
 
@@ -75,7 +76,7 @@ def results(finished, course):
 
 def test_the_whole_course_runs(finished, course):
     assert finished.returncode == 0, finished.stderr
-    for notebook in (course / "notebooks").glob("*.ipynb"):
+    for notebook in runner.without_extras(sorted((course / "notebooks").glob("*.ipynb"))):
         assert f"{notebook.stem} " in finished.stdout
         executed = nbformat.read(course / "executed" / "pocket" / notebook.name, as_version=4)
         outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
@@ -160,6 +161,23 @@ def test_features_of_one_action_are_alike(finished, course):
     assert right > 0.75  # walking or on the ground; always the larger part would get about 0.67
 
 
+def test_scaled_out_features_are_those_of_notebook_04(finished, course):
+    pq = pytest.importorskip("pyarrow.parquet")
+    data = course / "data" / "pocket"
+    rows = pq.read_table(data / "features_parquet").to_pandas()
+    assert rows["clip"].nunique() == 8 and not rows.duplicated(["clip", "frame"]).any()
+    table = pd.read_csv(data / "train_new.csv")
+    row_of = pd.Series(range(len(table)), index=table["image"])
+    of_04 = np.load(data / "features.npy")[
+        row_of[rows["clip"] + "_frame" + rows["frame"].astype(str) + ".jpg"]
+    ]
+    of_04 = of_04.astype("float32").mean(axis=(1, 2))
+    apart = np.abs(np.stack(rows["features"]) - of_04) / of_04.max(axis=1, keepdims=True)
+    assert apart.max() <= 2**-8
+    executed = (course / "executed" / "pocket" / "11_scale_out.ipynb").read_text()
+    assert "was killed; workers that reported" in executed
+
+
 def test_a_second_run_finds_its_work_done(finished, course, pocket):
     data = course / "data" / "pocket"
     kept = [data / "features.npy", course / "weights" / "pocket" / "weights.hdf5"]
@@ -191,6 +209,24 @@ def test_a_knob_that_is_not_python_is_refused(course):
     run = run_course(course, "--set", "MAX_EPOCHS=many more")
     assert run.returncode != 0
     assert "--set needs KNOB=VALUE" in run.stderr
+
+
+def test_without_ray_notebook_11_is_left_out(course, monkeypatch, capsys):
+    monkeypatch.setattr(runner, "find_spec", lambda package: None)
+    notebooks = runner.choose_notebooks(course / "notebooks", "")
+    left = runner.without_extras(notebooks)
+    assert [path.name[:2] for path in notebooks if path not in left] == ["11"]
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("11_scale_out is left out: it needs ray.") and "`make scale`" in line
+
+
+def test_notebook_11_says_what_to_run_where_ray_is_missing(course):
+    script = "import sys; sys.modules['ray'] = None; import framevote.scale"
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=course / "notebooks", capture_output=True, text=True
+    )
+    assert run.stderr.splitlines()[-1].startswith("ImportError: Ray is an extra of this course.")
+    assert "`make scale`" in run.stderr and "requirements-scale.txt" in run.stderr
 
 
 def test_the_runner_knows_the_built_in_datasets():

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
@@ -25,13 +26,17 @@ from notebook_code import code_digest
 
 COURSE = Path(__file__).resolve().parent.parent
 BUILT_IN = ("mocap", "ucf101")
+EXTRAS = {"11": ("ray", "make scale")}  # notebook: the package that it needs, what installs it
 
 
 def main():
     """Run the chosen notebooks, then print the results; the exit code is 1 if a notebook failed."""
     options = parse_options()
+    chosen = choose_notebooks(options.course / "notebooks", options.notebooks)
+    if not options.notebooks:
+        chosen = without_extras(chosen)
     times = {}
-    for path in choose_notebooks(options.course / "notebooks", options.notebooks):
+    for path in chosen:
         started = time.perf_counter()
         error = run_notebook(path, options)
         times[path.stem] = time.perf_counter() - started
@@ -101,6 +106,18 @@ def choose_notebooks(folder, numbers):
             f"{', '.join(path.stem for path in notebooks)}"
         )
     return [path for path in notebooks if not wanted or path.name[:2] in wanted]
+
+
+def without_extras(notebooks):
+    """The notebooks whose packages are there; a printed line for each of the others."""
+    there = []
+    for path in notebooks:
+        package, command = EXTRAS.get(path.name[:2], (None, None))
+        if package is None or find_spec(package):
+            there.append(path)
+        else:
+            print(f"{path.stem} is left out: it needs {package}. `{command}` installs and runs it.")
+    return there
 
 
 def run_notebook(path, options):

@@ -1,0 +1,66 @@
+"""Do what notebooks 01, 05 and 11 do, on a given number of clips, and print the peak memory of this
+process.
+
+`run.py` starts it in a fresh process for each number of clips. A stand-in takes the place of VGG16,
+whose memory doesn't depend on how many frames it has seen. The last line of the output is a JSON
+object: the highest memory so far, in MB, after each step.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
+
+from memory import REPOSITORY, peak_megabytes, stand_in
+
+from framevote.frames import extract_frames
+from framevote.transfer import make_head
+from framevote.videos import make_video_table, open_dataset
+from framevote.voting import predict_frames
+
+
+def so_many(videos, count):
+    """A table of `count` clips: the given ones, again and again under other names."""
+    table = videos.iloc[[i % len(videos) for i in range(count)]].reset_index(drop=True)
+    return table.assign(clip=[f"{clip}_{i}" for i, clip in enumerate(table["clip"])])
+
+
+def steps_with_clips(videos, source, folder):
+    """Run the steps on all clips of the table; returns {step: peak in MB after it}."""
+    peaks = {}
+    extract_frames(videos, source, folder / "frames")
+    peaks["01 frames"] = peak_megabytes()
+    base, head = stand_in(), make_head(14)
+    predict_frames([source / video for video in videos["video"]], base, head, 1.0)
+    peaks["05 votes"] = peak_megabytes()
+    if importlib.util.find_spec("ray"):
+        from framevote.scale import FeatureWorker, clip_table, go_on, plain_loop
+
+        worker = FeatureWorker(None, folder / "parts", base=base)
+        clips = clip_table(videos, source, "float32")
+        for _ in go_on(clips, folder / "parts", lambda todo: plain_loop(todo, worker)):
+            pass
+        peaks["11 parts"] = peak_megabytes()
+    return peaks
+
+
+def main():
+    """Read the command line, run the steps with their progress on stderr, print the peaks."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("dataset", help="mocap, ucf101 or a folder of class folders")
+    parser.add_argument("count", type=int, help="how many clips; they are used again and again")
+    options = parser.parse_args()
+    dataset = open_dataset(options.dataset, REPOSITORY)
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        videos, _ = make_video_table(dataset.folder)
+        peaks = steps_with_clips(so_many(videos, options.count), dataset.folder, Path(folder))
+    print(json.dumps(peaks))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Time notebook 11: Ray with pools of workers against a plain loop, on the same clips.
+
+`run.py` starts it in a process of its own. The last line of the output is a JSON object: for each
+way, the seconds until the first worker began and the frames a second from there on.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
+
+import numpy as np
+import pandas as pd
+
+from framevote.scale import (
+    FeatureWorker,
+    clip_table,
+    go_on,
+    plain_loop,
+    ray_pipeline,
+    start_ray,
+)
+from framevote.videos import make_video_table, open_dataset
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def time_one(clips, settings, workers, parts):
+    """Compute the clips by a pool of workers, or by a plain loop if there are 0."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = settings | {"folder": folder}
+        called = time.time()
+        if workers:
+            pool = settings | {"threads": max(1, os.cpu_count() // workers)}
+
+            def compute(todo):
+                return ray_pipeline(todo, workers, pool, clips_a_part=parts)
+
+        else:
+            worker = FeatureWorker(**settings)
+
+            def compute(todo):
+                return plain_loop(todo, worker, parts)
+
+        reports = pd.DataFrame(go_on(clips, Path(folder), compute))
+    begun = reports["started"].min()
+    speed = reports["frames"].sum() / (reports["finished"].max() - begun)
+    return {"start-up": begun - called, "frames a second": float(speed)}
+
+
+def main():
+    """Read the command line, time all ways with their progress on stderr, print the numbers."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("dataset", help="mocap, ucf101 or a folder of class folders")
+    parser.add_argument("clips", type=int, help="how many clips")
+    parser.add_argument("workers", type=int, nargs="+", help="0 is a plain loop")
+    parser.add_argument("--precision", default="float32", help="of VGG16")
+    options = parser.parse_args()
+    dataset = open_dataset(options.dataset, REPOSITORY)
+    settings = {"weights": str(REPOSITORY / "weights"), "precision": options.precision}
+    with contextlib.redirect_stdout(sys.stderr):
+        videos, _ = make_video_table(dataset.folder)
+        some = np.linspace(0, len(videos) - 1, options.clips).astype(int)
+        clips = clip_table(videos.iloc[some], dataset.folder, options.precision)
+        start_ray(seats=os.cpu_count() + 1)
+        timed = {count: time_one(clips, settings, count, 4) for count in options.workers}
+    print(json.dumps(timed))
+
+
+if __name__ == "__main__":
+    main()
