@@ -185,6 +185,18 @@ def test_finished_clips_stay_when_others_of_their_part_go(clips, parts):
     assert sorted(rows_in(parts)) == sorted(expected(clips))
 
 
+def test_clips_that_are_not_asked_about_stay(clips, parts):
+    """A small run after a large one loses nothing of it."""
+    worker = Counter(parts)
+    list(scale.go_on(clips, parts, worker.compute))
+    some = clips.head(2).assign(version="new")
+    assert scale.keep_finished(parts, some) == set()
+    assert {clip for clip, _ in rows_in(parts)} == set(clips["clip"][2:])
+    list(scale.go_on(some, parts, worker.compute))
+    assert scale.problems_in(parts, some).empty
+    assert sorted(rows_in(parts)) == sorted(expected(clips))
+
+
 def test_another_video_rate_or_precision_is_another_version(videos):
     table, root = videos
     before = scale.clip_table(table, root, "float32")

@@ -212,18 +212,21 @@ def read_parts(folder):
 
 
 def keep_finished(folder, clips):
-    """Clear a folder of parts of everything but finished clips; returns their names, a set.
+    """Find which clips are finished, a set of names, and clear the folder of parts of what there is
+    of the others.
 
-    A clip is finished if all its frames are there, in the version that `clips` (as from
-    `clip_table`) names. Memory holds a few numbers for each frame.
+    clips: DataFrame as from `clip_table`. A clip is finished if all its frames are there, in the
+    version that the table names; clips that are not in the table are left as they are. Memory
+    holds a few numbers for each frame.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows, version = read_parts(folder), clips.set_index("clip")["version"]
+    asked = rows["clip"].isin(version.index)
     valid = rows["version"].eq(rows["clip"].map(version)) & rows["frame"].ge(0)
     once = rows[valid].drop_duplicates(["clip", "frame"])
     counts = once.groupby("clip")["frames"].agg(there="size", expected="first")
     finished = set(counts.index[counts["there"] == counts["expected"]])
-    wanted = valid & rows["clip"].isin(finished)
+    wanted = ~asked | (valid & rows["clip"].isin(finished))
     for path, in_this_file in wanted.groupby(rows["path"]):
         keep_rows(path, in_this_file.to_numpy(bool))
     return finished
@@ -344,6 +347,7 @@ def problems_in(folder, clips):
     columns = ["clip", "frame", "frames", "problem"]
     parts = [pq.read_table(path, columns=columns) for path in parts_in(folder)]
     rows = pa.concat_tables(parts).to_pandas() if parts else pd.DataFrame(columns=columns)
+    rows = rows[rows["clip"].isin(clips["clip"])]
     odd = rows.loc[rows["frame"].le(0) & rows["problem"].ne(""), ["clip", "frames", "problem"]]
     lost = clips.loc[~clips["clip"].isin(rows["clip"]), ["clip"]]
     lost = lost.assign(frames=0, problem="nothing came of it: its process died, or was stopped")
