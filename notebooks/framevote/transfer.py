@@ -386,7 +386,7 @@ def make_head(classes, inputs=7 * 7 * 512, dropout=0.5, learning_rate=0.001):
     )
     return head
 
-# %% ../04_train_on_vgg16_features.ipynb #04-042
+# %% ../04_train_on_vgg16_features.ipynb #04-043
 class FeatureBatches:
     """Batches of scaled features and their labels, read from disk in a thread while the head
     computes.
@@ -419,7 +419,7 @@ class FeatureBatches:
         features = read_rows(self.features_file, self.rows[batch][order])[np.argsort(order)]
         return features.astype("float32") / np.float32(self.scale), self.labels[batch]
 
-# %% ../04_train_on_vgg16_features.ipynb #04-043
+# %% ../04_train_on_vgg16_features.ipynb #04-044
 def predict_rows(head, features_file, rows, scale, batch_size=256):
     """The head's class probabilities for rows of a feature file: (rows, classes)."""
     labels = np.zeros((len(rows), 1), "float32")  # not needed for predicting
@@ -427,7 +427,7 @@ def predict_rows(head, features_file, rows, scale, batch_size=256):
     steps = batches.epoch(np.arange(len(rows)))
     return np.concatenate([head.predict_on_batch(features) for features, _ in steps])
 
-# %% ../04_train_on_vgg16_features.ipynb #04-045
+# %% ../04_train_on_vgg16_features.ipynb #04-046
 def run_epoch(head, train, validation, epoch, seed):
     """Train for one epoch and validate; returns loss, accuracy, val_loss and val_accuracy."""
     for layer in head.layers:
@@ -449,7 +449,7 @@ def run_epoch(head, train, validation, epoch, seed):
                 logs[prefix + name] = logs.get(prefix + name, 0.0) + share * float(mean)
     return logs
 
-# %% ../04_train_on_vgg16_features.ipynb #04-047
+# %% ../04_train_on_vgg16_features.ipynb #04-048
 def save_head(head, path):
     """Save a head as HDF5 for `load_weights`, whole or not at all."""
     with whole_file(path) as temporary:
@@ -468,7 +468,7 @@ def save_checkpoint(head, history, folder, fingerprint):
         if old != path:
             old.unlink()
 
-# %% ../04_train_on_vgg16_features.ipynb #04-048
+# %% ../04_train_on_vgg16_features.ipynb #04-049
 def load_checkpoint(head, folder, fingerprint):
     """Bring a head back to its last checkpoint; returns the history until there, [] if there is
     none for this fingerprint.
@@ -482,7 +482,7 @@ def load_checkpoint(head, folder, fingerprint):
     head.load_weights(path)
     return state["history"]
 
-# %% ../04_train_on_vgg16_features.ipynb #04-049
+# %% ../04_train_on_vgg16_features.ipynb #04-050
 def epochs_since_best(history):
     """How many epochs have passed since the lowest validation loss."""
     losses = [logs["val_loss"] for logs in history]
@@ -500,7 +500,7 @@ def training_fingerprint(head, train, validation, *settings):
         facts += [sha256(array.tobytes()).hexdigest() for array in (data.rows, data.labels)]
     return sha256(json.dumps(facts, default=str).encode()).hexdigest()
 
-# %% ../04_train_on_vgg16_features.ipynb #04-050
+# %% ../04_train_on_vgg16_features.ipynb #04-051
 def train_head(
     head,
     train,
