@@ -29,7 +29,12 @@ from framevote import frames, transfer, voting
 from framevote.videos import make_video_table, open_dataset
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-AIMS = {"extraction, 1 thread": 1.5, "extraction, 2 threads": 2.5, "evaluation": 4.0}
+AIMS = {
+    "extraction, 1 thread": 1.5,
+    "extraction, 2 threads": 2.5,
+    "training step": 1.5,
+    "evaluation": 4.0,
+}
 FAST_BFLOAT16 = {"amx_bf16", "avx512_bf16"}  # features: 5x where there is one of them, else 1x
 
 
@@ -42,6 +47,7 @@ def parse_options():
     add("--extraction-rounds", type=int, default=7, help="default: 7")
     add("--frames", type=int, default=64, help="frames to compute features of (default: 64)")
     add("--test-clips", type=int, default=12, help="test clips to classify (default: 12)")
+    add("--training-rounds", type=int, default=7, help="steps to train (default: 7)")
     add("--rounds", type=int, default=2, help="rounds of features and evaluation (default: 2)")
     add("--memory-frames", type=int, nargs="*", default=[1000, 8000], help="default: 1000 8000")
     add("--memory-clips", type=int, nargs="*", default=[100, 800], help="default: 100 800")
@@ -186,6 +192,22 @@ def quick_head(features, labels, classes):
     return head, scale
 
 
+def compare_training(classes, rounds, batch=128):
+    """Time a step of training the head with Adam as Keras writes it, and with ours."""
+    features = np.random.default_rng(0).random((batch, 7 * 7 * 512), "float32")
+    one_hot = np.eye(classes, dtype="float32")[np.arange(batch) % classes]
+    heads = []
+    for adam in (keras.optimizers.Adam, transfer.FusedAdam):
+        heads.append(transfer.make_head(classes))
+        heads[-1].compile(adam(0.001), loss=heads[-1].loss)
+        heads[-1].train_on_batch(features, one_hot)
+    taken = [
+        [timed(head.train_on_batch, features, one_hot)[0] for head in heads] for _ in range(rounds)
+    ]
+    report("training step", *np.transpose(taken), AIMS["training step"])
+    print(f"  {batch} frames, float32, {heads[0].count_params():,} weights")
+
+
 def vote(videos, classes, paths, base, head, scale):
     """Our evaluation: the index of the class that each clip's frames vote for."""
     owners, probabilities, problems = voting.predict_frames(paths, base, head, scale)
@@ -308,6 +330,7 @@ def main():
         class_of = dict(zip(train["clip"], train["class"], strict=True))
         labels = [classes.index(class_of[path.stem.rsplit("_frame", 1)[0]]) for path in paths]
         head_and_scale = quick_head(features, labels, len(classes))
+        compare_training(len(classes), options.training_rounds)
         compare_evaluation(
             test,
             dataset.folder,

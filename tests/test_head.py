@@ -126,6 +126,24 @@ def test_the_head_is_that_of_the_recipe():
     assert head.input_shape == (None, 25088)
 
 
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_a_mixed_head_keeps_float32_weights_and_answers(precision, features, tmp_path):
+    """It learns, and a head in float32 takes its weights and says the same, but for rounding."""
+    train, validation = parts_of(features)
+    mixed = new_head(dropout=0.0, precision=precision)
+    computes = "bfloat16" if precision == "mixed_bfloat16" else "float32"
+    assert [layer.compute_dtype for layer in mixed.layers] == [computes] * 8 + ["float32"]
+    weights_file = tmp_path / "weights.hdf5"
+    train_head(mixed, train, validation, weights_file, max_epochs=30, patience=30)
+    assert {str(weights.dtype) for weights in mixed.get_weights()} == {"float32"}
+    said = predict_rows(mixed, features, validation.rows, SCALE)
+    assert said.dtype == "float32"
+    assert (said.argmax(axis=1) == validation.rows % 3).mean() > 0.9
+    plain = new_head(dropout=0.0)
+    plain.load_weights(weights_file)
+    assert np.abs(predict_rows(plain, features, validation.rows, SCALE) - said).max() < 0.05
+
+
 def test_probabilities_sum_to_one(features):
     probabilities = predict_rows(new_head(), features, np.arange(7), SCALE, batch_size=3)
     assert probabilities.shape == (7, 3)
@@ -277,6 +295,17 @@ def test_an_interrupted_training_can_be_thrown_away(tmp_path, features):
     )
     assert history["val_loss"].idxmin() < 4
     assert weights_file.exists()
+
+
+def test_a_finished_training_is_not_mistaken_for_one_that_was_interrupted(tmp_path, features):
+    """A training, another one in the same place that is interrupted, and the first again."""
+    train, validation = parts_of(features)
+    weights_file = tmp_path / "weights.hdf5"
+    first, again = new_head(), new_head()
+    history = train_head(first, train, validation, weights_file, max_epochs=2)
+    interrupt(train, validation, weights_file, max_epochs=8)
+    assert train_head(again, train, validation, weights_file, max_epochs=2).equals(history)
+    assert same_weights(again, first)
 
 
 def test_fewer_epochs_after_an_interruption_give_the_weights_of_these_epochs(tmp_path, features):

@@ -1,15 +1,19 @@
 """The stand-in for UCF101 that the benchmarks run on."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 from full_size import watch
+from head_epochs import train_epochs
 from repeated_features import repeat_features
 from ucf101_standin import MOCAP, build
 
 from framevote.frames import write_jpeg
+from framevote.splits import save_array
 from framevote.transfer import extract_features
 from framevote.videos import make_video_table
 
@@ -49,6 +53,22 @@ def test_repeated_features_are_those_of_notebook_04(tmp_path, base, capsys):
     extract_features(paths, base, tmp_path / "plain.npy")
     repeated, plain = (np.load(tmp_path / f"{name}.npy") for name in ("features", "plain"))
     assert repeated.astype("float32") == pytest.approx(plain.astype("float32"), rel=2e-3, abs=2e-3)
+
+
+def test_epochs_of_the_head_say_how_long_they_waited(tmp_path):
+    images = [f"{number}.jpg" for number in range(12)]
+    pd.DataFrame({"image": images}).to_csv(tmp_path / "train_new.csv", index=False)
+    save_array(np.ones((12, 7, 7, 512), "float16"), tmp_path / "features.npy")
+    split = tmp_path / "split_by_frame"
+    save_array(np.array(["a", "b"]), split / "classes.npy")
+    for part, rows in (("train", range(8)), ("validation", range(8, 12))):
+        save_array(np.array([images[row] for row in rows]), split / f"{part}_images.npy")
+        save_array(
+            np.eye(2, dtype="float32")[[row % 2 for row in rows]], split / f"{part}_labels.npy"
+        )
+    epochs = list(train_epochs(SimpleNamespace(data=tmp_path), batch_size=4))
+    assert [rows for rows, _, _ in epochs] == [12, 12]
+    assert all(0 < waited < seconds for _, seconds, waited in epochs)
 
 
 def test_a_killed_command_is_watched(tmp_path):
