@@ -245,6 +245,11 @@ def test_staleness_is_noticed(tmp_path):
     assert why_stale(path) is None
 
     module = path.parent / "framevote" / "frames.py"  # imported by the notebook
+    moved = module.read_text().replace("01_extract_frames.ipynb #", "01_extract_frames.ipynb #9")
+    assert moved != module.read_text()
+    module.write_text(moved)
+    assert why_stale(path) is None  # a cell that moves changes no code
+
     module.write_text(module.read_text() + "\nCHANGED = True\n")
     assert "has changed since" in why_stale(path)
 

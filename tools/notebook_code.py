@@ -16,14 +16,15 @@ NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 
 def code_digest(notebook, folder):
     """SHA-256, as hexadecimal text, of a notebook's code cells and of the framevote modules that
-    they import, directly or through others.
+    they import, directly or through others. Where in a notebook a function stands doesn't count.
     """
     code = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     modules, waiting = {}, [code]
     while waiting:
         for name in re.findall(r"^from (?:framevote)?\.(\w+) import", waiting.pop(), re.MULTILINE):
             if name not in modules:
-                modules[name] = (folder / "framevote" / f"{name}.py").read_text(encoding="utf-8")
+                text = (folder / "framevote" / f"{name}.py").read_text(encoding="utf-8")
+                modules[name] = re.sub(r"^# %%.*\n", "", text, flags=re.MULTILINE)
                 waiting.append(modules[name])
     return sha256(
         "\n\n".join([code, *(modules[name] for name in sorted(modules))]).encode()
