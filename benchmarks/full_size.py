@@ -56,8 +56,8 @@ def done_so_far(data, weights):
         if file.exists()
     }
     counts["frames with features"] = read_note(data / "features.json").get("done", 0)
-    for note in (weights / "weights.json", weights / "checkpoint" / "state.json"):
-        counts.setdefault("epochs", len(read_note(note).get("history", [])))
+    notes = weights / "weights.json", weights / "checkpoint" / "state.json"
+    counts["epochs"] = max(len(read_note(note).get("history", [])) for note in notes)
     counts["hundreds of clips voted on"] = len(list((data / "votes").glob("*.npz")))
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing"
 
