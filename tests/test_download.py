@@ -38,7 +38,6 @@ from framevote.download import (
     mirror,
     not_there,
 )
-from framevote.transfer import WEIGHTS_FILE
 from framevote.videos import make_video_table, probe, read_csv, read_lists
 
 BYTES = np.random.default_rng(0).bytes(100_000)
@@ -637,42 +636,27 @@ def filmed():
     return clips | {f"{path.name.split('_')[1]}/{path.name}": path.read_bytes() for path in real}
 
 
-@pytest.mark.parametrize(
-    ("classes", "notebooks"),
-    [(["Archery", "HandstandPushups", "Punch"], "00 01 02 03 04 05"), (None, "00 01 02 03")],
-    ids=["part", "whole"],
-)
-def test_notebooks_run_on_what_was_fetched(
-    server, filmed, tmp_path, base, weights_folder, classes, notebooks
-):
-    """The part takes over a minute, for VGG16 computes twice: for training and for the votes."""
+def test_notebooks_run_on_what_was_fetched(server, filmed, tmp_path):
     shutil.copytree(COURSE / "notebooks", tmp_path / "notebooks")
-    (tmp_path / "weights").mkdir()
-    shutil.copy2(weights_folder / WEIGHTS_FILE, tmp_path / "weights" / WEIGHTS_FILE)
     sources = {
         "FRAMEVOTE_UCF101_VIDEOS": server.offer("/videos.zip", videos_zip(filmed)),
         "FRAMEVOTE_UCF101_LISTS": server.offer("/lists.zip", lists_zip(filmed)),
     }
     command = [sys.executable, COURSE / "tools" / "run_course.py", "--course", tmp_path]
-    command += ["--dataset", "ucf101", "--notebooks", notebooks]
-    command += ["--set", f"CLASSES={classes}", "--set", "MAX_EPOCHS=3"]
+    command += ["--dataset", "ucf101", "--notebooks", "00 01 02 03"]
+    command += ["--set", "CLASSES=['Archery', 'HandstandPushups', 'Punch']"]
     environment = {name: " ".join(map(str, source)) for name, source in sources.items()}
     process = subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, timeout=600
+        command, env=os.environ | environment, capture_output=True, text=True, timeout=300
     )
     assert process.returncode == 0, process.stdout + process.stderr
     data = tmp_path / "data" / "ucf101"
     videos = read_csv(data / "videos.csv")
-    asked_for = classes or {clip.split("/")[0] for clip in filmed}
-    assert set(videos["class"]) == set(asked_for)
+    assert set(videos["class"]) == {"Archery", "HandstandPushups", "Punch"}
     assert set(videos.loc[videos["part"] == "train", "group"]) == {"g08", "g09", "g10"}
     assert read_csv(data / "unreadable.csv").empty
     table, _ = make_video_table(data)
-    assert len(table) == len(videos) == sum(clip.split("/")[0] in asked_for for clip in filmed)
+    assert len(table) == len(videos)
     notebook = (tmp_path / "executed" / "ucf101" / "00_get_the_videos.ipynb").read_text()
-    assert ("more clips of the official lists are not in the folder" in notebook) == bool(classes)
+    assert "more clips of the official lists are not in the folder" in notebook
     assert (data / "split_by_frame").is_dir()
-    if "05" in notebooks:
-        predictions = read_csv(data / "predictions.csv")
-        assert set(predictions["clip"]) == set(videos.loc[videos["part"] == "test", "clip"])
-        assert set(predictions["predicted"]) <= set(classes)
