@@ -21,22 +21,6 @@ from framevote.videos import open_dataset, read_csv
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-class WatchedBatches(FeatureBatches):
-    """Batches that add up the seconds for which somebody waited for them."""
-
-    waited = 0.0
-
-    def epoch(self, order):
-        batches = super().epoch(order)
-        while True:
-            started = time.perf_counter()
-            batch = next(batches, None)
-            self.waited += time.perf_counter() - started
-            if batch is None:
-                return
-            yield batch
-
-
 def forget(path):
     """Ask the system to drop a file from its memory, where it can be asked."""
     if hasattr(os, "posix_fadvise"):
@@ -50,7 +34,7 @@ def train_epochs(dataset, split="split_by_frame", batch_size=128):
     table, features = read_csv(dataset.data / "train_new.csv"), dataset.data / "features.npy"
     classes = np.load(dataset.data / split / "classes.npy")
     train, validation = (
-        WatchedBatches(
+        FeatureBatches(
             features,
             rows_of(np.load(dataset.data / split / f"{part}_images.npy"), table),
             np.load(dataset.data / split / f"{part}_labels.npy"),
@@ -62,11 +46,11 @@ def train_epochs(dataset, split="split_by_frame", batch_size=128):
     head = make_head(len(classes))
     forget(features)
     for epoch in range(2):
-        train.waited = validation.waited = 0.0
-        started = time.perf_counter()
+        started, waited = time.perf_counter(), train.waiting.seconds + validation.waiting.seconds
         run_epoch(head, train, validation, epoch, seed=42)
         seconds = time.perf_counter() - started
-        yield len(train.rows) + len(validation.rows), seconds, train.waited + validation.waited
+        waited = train.waiting.seconds + validation.waiting.seconds - waited
+        yield len(train.rows) + len(validation.rows), seconds, waited
 
 
 def main():

@@ -14,6 +14,7 @@ from framevote.splits import save_array
 from framevote.transfer import (
     FeatureBatches,
     FusedAdam,
+    Watch,
     epochs_since_best,
     load_checkpoint,
     make_head,
@@ -160,6 +161,23 @@ def test_batches_come_in_the_order_asked_for(features):
     assert found.dtype == np.float32
     assert np.array_equal(found, expected)
     assert np.array_equal(np.concatenate([labels for _, labels in batches]), train.labels[order])
+
+
+def test_a_watch_counts_only_the_time_that_the_loop_waits():
+    now = [100.0]
+
+    def slowly():
+        for item in (1, None, 3):
+            now[0] += 2
+            yield item
+
+    watch, items = Watch(), []
+    with patch("time.perf_counter", lambda: now[0]):
+        for item in watch.over(slowly()):
+            items.append(item)
+            now[0] += 50  # busy, which doesn't count
+    assert items == [1, None, 3]
+    assert watch.seconds == 6
 
 
 def test_the_numbers_of_an_epoch_are_means_over_all_its_rows(features):

@@ -21,6 +21,7 @@ from .explain import moving_region
 from .order import motion_of, within_pair
 from .pooling import linear_classifier, read_clips
 from framevote.transfer import (
+    Watch,
     fingerprint_of,
     is_complete,
     load_vgg16,
@@ -150,14 +151,13 @@ class ClipBatches:
     """Batches of stored clips for one pass after the other.
 
     stored: an array file opened with `mmap_mode="r"`; rows: which of its clips; labels: (rows,)
-    int; count: frames of each. `waited` adds up the seconds for which `epoch` kept its caller
-    waiting.
+    int; count: frames of each. `waiting` is a Watch over the batches.
     """
 
     def __init__(self, stored, rows, labels, count, batch_size=16, seed=0, **augmentation):
         self.stored, self.rows, self.labels, self.count = stored, rows, labels, count
         self.batch_size, self.seed, self.augmentation = batch_size, seed, augmentation
-        self.waited = 0.0
+        self.waiting = Watch()
 
     def epoch(self, number):
         """Yield (clips float32 (batch, count, size, size, 3) from -1 to 1, labels (batch,)), in an
@@ -165,13 +165,7 @@ class ClipBatches:
         order = np.random.default_rng([self.seed, number]).permutation(len(self.rows))
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         ready = in_threads(lambda batch: self.read(batch, number), batches, threads=1, ahead=4)
-        while True:
-            started = time.perf_counter()
-            batch = next(ready, None)
-            self.waited += time.perf_counter() - started
-            if batch is None:
-                return
-            yield batch
+        yield from self.waiting.over(ready)
 
     def read(self, batch, number):
         """One batch of variants."""
@@ -250,7 +244,7 @@ def train_on_clips(model, batches, epochs, learning_rate=0.002):
         keras.losses.CategoricalCrossentropy(label_smoothing=0.1),
         metrics=["accuracy"],
     )
-    history, began, batches.waited = [], time.perf_counter(), 0.0
+    history, began, batches.waiting = [], time.perf_counter(), Watch()
     with progress(total=epochs, desc="train", unit="epoch") as bar:
         for epoch in range(epochs):
             started, total = time.perf_counter(), np.zeros(2)
@@ -268,7 +262,7 @@ def train_on_clips(model, batches, epochs, learning_rate=0.002):
             )
             bar.set_postfix_str(f"loss {loss:.2f}, training accuracy {accuracy:.0%}", refresh=False)
             bar.update()
-    return pd.DataFrame(history), batches.waited / (time.perf_counter() - began)
+    return pd.DataFrame(history), batches.waiting.seconds / (time.perf_counter() - began)
 
 # %% ../09_convolve_over_time.ipynb #09-024
 def predict_clips(model, stored, rows, count, batch_size=16):

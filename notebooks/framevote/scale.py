@@ -96,7 +96,7 @@ def clip_table(videos, source, precision, per_second=1):
         version=[f"{stamp(path, per_second)} {precision}" for path in paths],
     )
 
-# %% ../11_scale_out.ipynb #11-016
+# %% ../11_scale_out.ipynb #11-017
 SCHEMA = pa.schema(
     {
         "clip": pa.string(),
@@ -123,7 +123,7 @@ def write_part(rows, features, folder):
     with whole_file(Path(folder) / f"{sha256(about.encode()).hexdigest()[:16]}.parquet") as path:
         pq.write_table(table, path)
 
-# %% ../11_scale_out.ipynb #11-018
+# %% ../11_scale_out.ipynb #11-019
 class FeatureWorker:
     """VGG16 in a process of its own: reads rows with JPEGs, writes features as Parquet.
 
@@ -171,7 +171,7 @@ class FeatureWorker:
         report |= {"started": started, "finished": time.time()}
         return {name: [value] for name, value in report.items()}
 
-# %% ../11_scale_out.ipynb #11-020
+# %% ../11_scale_out.ipynb #11-021
 def plain_loop(clips, worker, clips_a_part=4, per_second=1):
     """Decode clips and give them to a worker, part by part, in this process; yields its reports.
 
@@ -185,7 +185,7 @@ def plain_loop(clips, worker, clips_a_part=4, per_second=1):
         columns = worker({name: [row[name] for row in rows] for name in rows[0]})
         yield {name: column[0] for name, column in columns.items()}
 
-# %% ../11_scale_out.ipynb #11-022
+# %% ../11_scale_out.ipynb #11-023
 def parts_in(folder):
     """The Parquet files of a folder, sorted; those under a temporary name are left out."""
     return sorted(folder.glob("[!.]*.parquet"))
@@ -243,7 +243,7 @@ def keep_rows(path, wanted):
         with whole_file(path) as temporary:
             pq.write_table(table, temporary)
 
-# %% ../11_scale_out.ipynb #11-024
+# %% ../11_scale_out.ipynb #11-025
 def go_on(clips, folder, compute, name="features"):
     """Compute what is not finished in a folder of parts, with a progress bar; yields reports.
 
@@ -257,7 +257,7 @@ def go_on(clips, folder, compute, name="features"):
             bar.update(report["clips"])
             yield report
 
-# %% ../11_scale_out.ipynb #11-026
+# %% ../11_scale_out.ipynb #11-027
 DECODING_SEAT, LOST_PARTS = 0.5, 10
 
 
@@ -297,7 +297,7 @@ def ray_pipeline(clips, workers, worker_settings, gpus=0, clips_a_part=4, per_se
     )
     yield from reports.iter_rows()
 
-# %% ../11_scale_out.ipynb #11-028
+# %% ../11_scale_out.ipynb #11-029
 def start_ray(address=None, seats=None, store_megabytes=300):
     """Start Ray on this machine, or join the cluster at `address`; quiet, without its dashboard.
 
@@ -328,7 +328,7 @@ def start_ray(address=None, seats=None, store_megabytes=300):
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel("ERROR")
 
-# %% ../11_scale_out.ipynb #11-046
+# %% ../11_scale_out.ipynb #11-047
 def read_features(folder):
     """Read a folder of parts: a DataFrame (clip, frame, class, group) in the order of clip and
     frame, and the features of its rows, float32 (n, 512). Clips without frames are left out.
@@ -338,7 +338,7 @@ def read_features(folder):
     features = table["features"].combine_chunks().flatten().to_numpy().reshape(-1, 512)
     return table.select(["clip", "frame", "class", "group"]).to_pandas(), features
 
-# %% ../11_scale_out.ipynb #11-049
+# %% ../11_scale_out.ipynb #11-050
 def problems_in(folder, clips):
     """What was odd about clips: a DataFrame of clip, frames (how many could be had) and problem.
 

