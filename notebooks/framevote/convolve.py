@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from .explain import moving_region
+from .frames import FrameReader
 from .order import motion_of, within_pair
 from .pooling import linear_classifier, read_clips
 from framevote.transfer import (

@@ -45,9 +45,9 @@ class FrameReader:
     """Iterate over a clip's frames, `per_second` for each second, as BGR uint8 arrays (height,
     width, 3), holding one at a time.
 
-    A rate above the clip's own gives every frame once; a clip shorter than a second gives its
-    first. After the loop, `problem` says what was odd about the clip, or is "". Raises
-    ValueError if the clip can't be opened.
+    A rate above the clip's own gives every frame once; a clip always gives its first. After the
+    loop, `problem` says what was odd about the clip, or is "". Raises ValueError if the clip can't
+    be opened.
     """
 
     def __init__(self, path, per_second=1):

@@ -15,7 +15,6 @@ import shutil
 import time
 import warnings
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import matplotlib.pyplot as plt

@@ -205,7 +205,7 @@ def read_parts(folder):
     for path in cut_off:
         path.unlink()
     if cut_off:
-        print(f"half-written files, put away: {len(cut_off)}")
+        print(f"half-written files, deleted: {len(cut_off)}")
     return (
         pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*columns, "path"])
     )

@@ -55,8 +55,8 @@ def split_by_group(table, share=0.2, seed=42):
     groups = table["group"].nunique()
     if groups < 2:
         raise ValueError(
-            "All training frames belong to one group, so no group can be set aside. Name the clips "
-            "by group, see notebook 00."
+            "All training frames belong to one group, so no group can be set aside. Name the "
+            "clips by group, see notebook 00."
         )
     folds = min(max(2, round(1 / share)), groups, table["class"].value_counts().max())
     with warnings.catch_warnings(action="ignore"):  # small classes are welcome here
@@ -72,11 +72,10 @@ def save_array(array, path):
 
 
 def save_split(table, validation, folder):
-    """Save a split as four arrays: {train,validation}_images.npy (n,) text and
-    {train,validation}_labels.npy (n, classes) float32 one-hot.
+    """Save a split as five arrays: {train,validation}_images.npy (n,) text,
+    {train,validation}_labels.npy (n, classes) float32 one-hot, and classes.npy (classes,) text.
 
-    The columns of the labels are the classes in alphabetical order, saved as classes.npy
-    (classes,) text.
+    The columns of the labels are the classes in alphabetical order.
     """
     labels = pd.get_dummies(table["class"], dtype="float32")
     save_array(np.array(labels.columns, dtype=str), folder / "classes.npy")

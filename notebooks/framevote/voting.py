@@ -100,7 +100,7 @@ def in_batches(items, size):
         yield batch
 
 # %% ../05_evaluate_by_majority_vote.ipynb #05-011
-def predict_frames(paths, base, head, scale, per_second=1, batch_size=32, done=None):
+def predict_frames(paths, base, head, scale, per_second=1, batch_size=16, done=None):
     """Predict the class probabilities of the sampled frames of clips, in batches across clips.
 
     done: called with the number of clips that are finished, after each batch. Returns (clip (n,)
