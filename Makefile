@@ -12,6 +12,7 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c "$(SUPPORTED)" 2>/dev/null && echo $$python && break; done)
 RUN := .venv/bin/python
+VGG16 := weights/vgg16_imagenet_notop.weights.h5
 
 .PHONY: course scale test lab bench export outputs lock install clean
 
@@ -21,12 +22,16 @@ course: .venv/installed
 scale: .venv/installed-scale
 	@$(RUN) tools/run_course.py --dataset "$(DATASET)" --notebooks 11 $(KNOBS:%=--set %)
 
-test: .venv/installed-scale
+test: .venv/installed-scale $(VGG16)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) tools/export.py --check
 	$(RUN) tools/notebook_code.py
-	$(RUN) -m pytest
+	@# in two processes, a file of tests in one: that of the whole course takes as long as all others
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+$(VGG16): | .venv/installed
+	@PYTHONPATH=notebooks $(RUN) -c "from framevote.transfer import load_vgg16; load_vgg16('weights')"
 
 lab: .venv/installed
 	$(RUN) -m jupyter lab notebooks/00_get_the_videos.ipynb

@@ -106,8 +106,8 @@ class Handler(BaseHTTPRequestHandler):
             if "stall" in trouble and start >= len(content) // 2:
                 time.sleep(trouble["stall"])
             block = content[start : min(start + 4096, end)]
+            self.server.sent += len(block)  # before the client can answer it with a new request
             self.wfile.write(block)
-            self.server.sent += len(block)
         if "cut" in trouble:
             self.wfile.flush()
             self.close_connection = True

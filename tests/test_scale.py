@@ -138,7 +138,7 @@ def test_a_half_written_file_is_noticed_and_not_counted(clips, parts, capsys, ke
     size = broken.stat().st_size
     os.truncate(broken, kept if isinstance(kept, int) else int(kept * size))
     finished = scale.keep_finished(parts, clips)
-    assert "half-written files, put away: 1" in capsys.readouterr().out
+    assert "half-written files, deleted: 1" in capsys.readouterr().out
     assert finished == set(clips["clip"]) - its_clips and not broken.exists()
     worker = Counter(parts)
     list(scale.go_on(clips, parts, worker.compute))

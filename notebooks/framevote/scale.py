@@ -319,7 +319,7 @@ def start_ray(address=None, seats=None, store_megabytes=300):
     for tries_left in (2, 1, 0):
         try:
             with quiet_start():
-                ray.init(address, **settings)
+                ray.init(address or "local", **settings)
             break
         except Exception:  # Ray gives itself 30 seconds to start, too few for a busy machine
             ray.shutdown()
