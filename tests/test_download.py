@@ -1,6 +1,7 @@
 """Notebook 00: fetching UCF101, whole or in part, from a web server that has bad days."""
 
 import io
+import json
 import mmap
 import os
 import re
@@ -38,6 +39,7 @@ from framevote.download import (
     mirror,
     not_there,
 )
+from framevote.transfer import WEIGHTS_FILE
 from framevote.videos import make_video_table, probe, read_csv, read_lists
 
 BYTES = np.random.default_rng(0).bytes(100_000)
@@ -636,18 +638,22 @@ def filmed():
     return clips | {f"{path.name.split('_')[1]}/{path.name}": path.read_bytes() for path in real}
 
 
-def test_notebooks_run_on_what_was_fetched(server, filmed, tmp_path):
+def test_notebooks_run_on_what_was_fetched(server, filmed, base, weights_folder, tmp_path):
+    """From the download to the vote; takes a minute or two, for VGG16 and its large head."""
     shutil.copytree(COURSE / "notebooks", tmp_path / "notebooks")
+    (tmp_path / "weights").mkdir()
+    shutil.copy2(weights_folder / WEIGHTS_FILE, tmp_path / "weights" / WEIGHTS_FILE)
     sources = {
         "FRAMEVOTE_UCF101_VIDEOS": server.offer("/videos.zip", videos_zip(filmed)),
         "FRAMEVOTE_UCF101_LISTS": server.offer("/lists.zip", lists_zip(filmed)),
     }
     command = [sys.executable, COURSE / "tools" / "run_course.py", "--course", tmp_path]
-    command += ["--dataset", "ucf101", "--notebooks", "00 01 02 03"]
+    command += ["--dataset", "ucf101", "--notebooks", "00 01 02 03 04 05"]
     command += ["--set", "CLASSES=['Archery', 'HandstandPushups', 'Punch']"]
+    command += ["--set", "MAX_EPOCHS=3"]
     environment = {name: " ".join(map(str, source)) for name, source in sources.items()}
     process = subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, timeout=300
+        command, env=os.environ | environment, capture_output=True, text=True, timeout=600
     )
     assert process.returncode == 0, process.stdout + process.stderr
     data = tmp_path / "data" / "ucf101"
@@ -660,3 +666,8 @@ def test_notebooks_run_on_what_was_fetched(server, filmed, tmp_path):
     notebook = (tmp_path / "executed" / "ucf101" / "00_get_the_videos.ipynb").read_text()
     assert "more clips of the official lists are not in the folder" in notebook
     assert (data / "split_by_frame").is_dir()
+    test_clips = set(videos.loc[videos["part"] == "test", "video"])
+    assert set(read_csv(data / "predictions.csv")["video"]) == test_clips
+    results = json.loads((data / "results.json").read_text())
+    voted = [row["n"] for row in results if (row["level"], row["part"]) == ("video", "test")]
+    assert voted and set(voted) == {len(test_clips)}
