@@ -56,9 +56,10 @@ def repeat_features(paths, base, target):
     shape = (len(paths), *rows.shape[1:])
     fingerprint = fingerprint_of(paths, divide_by_255.__name__, shape)
     facts = {"fingerprint": fingerprint, "precision": base.dtype_policy.name}
-    _, unfinished = begin_features(target, shape, **facts)
+    done, unfinished = begin_features(target, shape, **facts)  # notebook 04 may have begun it
+    rest = which[done:]
     with open(unfinished, "ab") as file:
-        for chunk in progress(np.array_split(which, len(which) // 256 + 1), desc="repeat"):
+        for chunk in progress(np.array_split(rest, len(rest) // 256 + 1), desc="repeat"):
             file.write(rows[chunk].tobytes())
     os.replace(unfinished, target)
     return len(first)

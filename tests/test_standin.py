@@ -40,19 +40,42 @@ def test_a_stand_in_has_the_names_of_the_lists_over_built_in_clips(tmp_path):
     assert all((tmp_path / "standin" / "UCF-101" / name).read_bytes() in known for name in names)
 
 
-def test_repeated_features_are_those_of_notebook_04(tmp_path, base, capsys):
-    """Notebook 04 takes the file for its own, row for row."""
+@pytest.fixture
+def repeating(tmp_path):
+    """Five JPEG files, of which two repeat others."""
     paths = [tmp_path / f"{number}.jpg" for number in range(5)]
     for path, look in zip(paths, (0, 1, 0, 2, 1), strict=True):
         noise = np.random.default_rng(look).integers(0, 256, (6, 8, 3), np.uint8)
         write_jpeg(np.kron(noise, np.ones((8, 8, 1), np.uint8)), path)
-    assert repeat_features(paths, base, tmp_path / "features.npy") == 3
+    return paths
+
+
+def test_repeated_features_are_those_of_notebook_04(tmp_path, repeating, base, capsys):
+    """Notebook 04 takes the file for its own, row for row."""
+    assert repeat_features(repeating, base, tmp_path / "features.npy") == 3
     capsys.readouterr()
-    extract_features(paths, base, tmp_path / "features.npy")
+    extract_features(repeating, base, tmp_path / "features.npy")
     assert "features.npy is complete already" in capsys.readouterr().out
-    extract_features(paths, base, tmp_path / "plain.npy")
+    extract_features(repeating, base, tmp_path / "plain.npy")
     repeated, plain = (np.load(tmp_path / f"{name}.npy") for name in ("features", "plain"))
     assert repeated.astype("float32") == pytest.approx(plain.astype("float32"), rel=2e-3, abs=2e-3)
+
+
+def test_repeated_features_go_on_behind_those_of_an_interrupted_notebook(tmp_path, repeating, base):
+    calls = iter(range(5))
+
+    def divide_by_255(frames):  # by notebook 04's name; someone interrupts it at the third frame
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return frames.astype("float32") / 255
+
+    target = tmp_path / "features.npy"
+    with pytest.raises(KeyboardInterrupt):
+        extract_features(repeating, base, target, divide_by_255, batch_size=1)
+    assert repeat_features(repeating, base, target) == 3
+    assert target.stat().st_size == 128 + 5 * 7 * 7 * 512 * 2  # the header, and float16
+    features = np.load(target)
+    assert all(np.allclose(features[a], features[b], rtol=2e-3) for a, b in ((0, 2), (1, 4)))
 
 
 def test_epochs_of_the_head_say_how_long_they_waited(tmp_path):
