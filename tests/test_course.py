@@ -178,6 +178,12 @@ def test_scaled_out_features_are_those_of_notebook_04(finished, course):
     assert "was killed; workers that reported" in executed
 
 
+def test_patience_lasts_longer_where_epochs_are_short(finished, course):
+    """The pocket's frames make one batch: four updates would be over on the first plateau."""
+    executed = course / "executed" / "pocket" / "04_train_on_vgg16_features.ipynb"
+    assert "updates an epoch: 1; patience: 70 epochs" in executed.read_text()
+
+
 def test_a_second_run_finds_its_work_done(finished, course, pocket):
     data = course / "data" / "pocket"
     kept = [data / "features.npy", course / "weights" / "pocket" / "weights.hdf5"]

@@ -273,7 +273,7 @@ def ray_pipeline(clips, workers, worker_settings, gpus=0, clips_a_part=4, per_se
     there = ray.cluster_resources()
     if there["CPU"] < workers * threads + DECODING_SEAT or there.get("GPU", 0) < workers * gpus:
         raise ValueError(
-            f"{workers} workers with {threads} threads and {gpus} GPUs each, and one seat for "
+            f"{workers} workers with {threads} threads and {gpus} GPUs each, and half a seat for "
             f"decoding, don't fit: Ray has {there['CPU']:g} seats and {there.get('GPU', 0):g} "
             "GPUs."
         )
@@ -313,7 +313,7 @@ def start_ray(address=None, seats=None, store_megabytes=300):
     if address is None:
         settings |= {
             "num_cpus": seats or os.cpu_count() + 1,
-            "object_store_memory": store_megabytes * 2**20,
+            "object_store_memory": store_megabytes * 10**6,
             "include_dashboard": False,
         }
     for tries_left in (2, 1, 0):
