@@ -290,8 +290,8 @@ def test_clips_out_of_a_zip_are_only_taken_with_a_valid_certificate(server, cont
 
 
 def test_a_slow_link_only_takes_longer(server, tmp_path, capsys):
-    server.pause, source = 0.05, server.offer("/file", BYTES)
-    assert download(source, tmp_path / "file", patience=1).read_bytes() == BYTES
+    server.pause, source = 0.1, server.offer("/file", BYTES)
+    assert download(source, tmp_path / "file", patience=2).read_bytes() == BYTES
     assert len(server.log) == 1
     bar = capsys.readouterr().out
     assert re.search(r"download file: .*B/s", bar)  # the rate
@@ -299,9 +299,9 @@ def test_a_slow_link_only_takes_longer(server, tmp_path, capsys):
 
 
 def test_a_link_that_falls_silent_is_opened_again(server, tmp_path):
-    server.troubles = [{"stall": 2}]
+    server.troubles = [{"stall": 6}]
     source = server.offer("/file", BYTES)
-    assert download(source, tmp_path / "file", patience=0.3).read_bytes() == BYTES
+    assert download(source, tmp_path / "file", patience=2).read_bytes() == BYTES
     assert len(server.log) == 2
     assert server.log[1][1] != "bytes=0-"
 
@@ -345,14 +345,14 @@ def test_the_class_whose_files_are_spelled_otherwise_fits_its_lists(server, ucf1
         assert sorted(part_of[clip.casefold()] for clip in clips) == ["test"] * 2 + ["train"] * 6
 
 
-@pytest.mark.parametrize("trouble", [{"cut": 9_000}, {"status": 503}, {"stall": 2}], ids=str)
+@pytest.mark.parametrize("trouble", [{"cut": 9_000}, {"status": 503}, {"stall": 6}], ids=str)
 @pytest.mark.parametrize("request_number", [0, 1, 3])
 def test_a_part_survives_trouble_anywhere(
     server, ucf101, contents, tmp_path, trouble, request_number
 ):
     fetch_ucf101(tmp_path, classes=2, groups=[1], **ucf101)
     server.troubles = [{}] * request_number + [trouble]
-    fetch_part(ucf101["videos"], tmp_path, list(contents)[:6], patience=0.5)
+    fetch_part(ucf101["videos"], tmp_path, list(contents)[:6], patience=2)
     assert all(clips_in(tmp_path)[clip] == contents[clip] for clip in list(contents)[:6])
     assert not server.troubles
 
