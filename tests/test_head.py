@@ -18,6 +18,7 @@ from framevote.transfer import (
     epochs_since_best,
     load_checkpoint,
     make_head,
+    patience_in_epochs,
     predict_rows,
     read_note,
     run_epoch,
@@ -287,6 +288,15 @@ def test_a_live_cell_trains_as_its_export(features):
         head.compile(optimizer(0.01, name="same"), loss=head.loss, metrics=["accuracy"])
         prints.append(training_fingerprint(head, train, validation, 7))
     assert prints[0] == prints[1] != prints[2]
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch_size", "epochs"),
+    [(128, 128, 70), (129, 128, 35), (979, 128, 10), (979, 512, 35), (70 * 128, 128, 10)],
+)
+def test_patience_lasts_seventy_updates_at_least(rows, batch_size, epochs):
+    assert patience_in_epochs(10, rows, batch_size) == epochs
+    assert patience_in_epochs(80, rows, batch_size) == 80
 
 
 def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path, features):

@@ -37,6 +37,7 @@ from framevote.transfer import (
     load_batches,
     load_vgg16,
     make_head,
+    patience_in_epochs,
     predict_rows,
     read_note,
     seconds_a_batch,

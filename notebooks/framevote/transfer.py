@@ -6,7 +6,7 @@ __all__ = ['WEIGHTS_FILE', 'WHEEL', 'WHEEL_SHA256', 'LANDMARKS', 'empty_vgg16', 
            'divide_by_255', 'seconds_a_batch', 'read_note', 'write_note', 'is_complete', 'fingerprint_of',
            'begin_features', 'load_batches', 'extract_features', 'rows_of', 'largest_value', 'read_rows', 'FusedAdam',
            'make_head', 'Watch', 'FeatureBatches', 'predict_rows', 'run_epoch', 'save_head', 'save_checkpoint',
-           'load_checkpoint', 'epochs_since_best', 'training_fingerprint', 'train_head']
+           'load_checkpoint', 'epochs_since_best', 'training_fingerprint', 'train_head', 'patience_in_epochs']
 
 # %% ../04_train_on_vgg16_features.ipynb #04-003
 import os
@@ -569,3 +569,13 @@ def train_head(
     write_note(note_file, fingerprint=fingerprint, history=history)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return pd.DataFrame(history)
+
+# %% ../04_train_on_vgg16_features.ipynb #04-patience-rule
+def patience_in_epochs(patience, rows, batch_size=128):
+    """How many epochs to wait for a better one: `patience`, or more where that would be fewer than
+    70 updates of the weights.
+
+    patience: epochs; rows: how many an epoch trains on; batch_size: rows for each update.
+    """
+    updates = -(-rows // batch_size)  # in an epoch
+    return max(patience, round(70 / updates))
