@@ -7,8 +7,12 @@ notebook left, the ids of what it was made from (`of`), and facts that later one
 import hashlib
 import json
 from contextlib import contextmanager
+from pathlib import Path
 
 from toolbox.files import read_json, write_json
+from toolbox.locks import one_writer
+
+import numpy as np
 
 MADE_FROM = {"00": [], "01": ["00"], "02": ["01"], "03": ["02"], "04": ["03"], "05": ["00", "04"]}
 LEAVES = {
@@ -21,24 +25,38 @@ LEAVES = {
 }
 
 
+def digest_of(*facts):
+    """SHA-256, as hexadecimal text, over facts: arrays by their bytes, paths by name, size and time
+    of change, all else as JSON knows it.
+    """
+    digest = hashlib.sha256()
+    for fact in facts:
+        if isinstance(fact, np.ndarray):
+            fact = [fact.shape, str(fact.dtype), hashlib.sha256(fact.tobytes()).hexdigest()]
+        elif isinstance(fact, Path):
+            fact = [fact.name, fact.stat().st_size, fact.stat().st_mtime_ns]
+        digest.update(json.dumps(fact, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
+
+
 @contextmanager
 def step(dataset, notebook, files, **facts):
     """While the block runs, the notebook counts as unfinished; when it ends well, as finished.
 
     dataset: a Dataset; notebook: such as "03"; files: the paths that the block writes, whose
-    content later notebooks build on; facts: what they need to know, as JSON knows it.
+    content later notebooks build on; facts: what these need to know, as JSON knows it. Raises
+    RuntimeError while another process runs a step of the same dataset.
     """
     path = dataset.data / "record.json"
-    entries = read_json(path)
-    entries.pop(notebook, None)
-    write_json(path, **entries)
-    yield
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    of = {needed: entries[needed]["id"] for needed in MADE_FROM[notebook]}
-    for part in [*of.values(), *(file.read_bytes() for file in files)]:
-        digest.update(part.encode() if isinstance(part, str) else part)
-    entry = {"id": digest.hexdigest(), "of": of, "facts": facts}
-    write_json(path, **{**read_json(path), notebook: entry})
+    with one_writer(dataset.data / "record.lock", f"data/{dataset.name}"):
+        entries = read_json(path)
+        entries.pop(notebook, None)
+        write_json(path, **entries)
+        yield
+        of = {needed: entries[needed]["id"] for needed in MADE_FROM[notebook]}
+        contents = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+        identity = digest_of(facts, of, contents)
+        write_json(path, **entries, **{notebook: {"id": identity, "of": of, "facts": facts}})
 
 
 def check_step(dataset, notebook):
