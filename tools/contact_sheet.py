@@ -1,16 +1,14 @@
 """Make the README's picture of the built-in dataset: a frame of each class."""
 
-import sys
-from pathlib import Path
+from course import COURSE
+
+from toolbox.datasets import find_videos, groups_of
+from toolbox.draw import titled_tile
+from toolbox.videos import frames_to_show
 
 import cv2
 import numpy as np
 from skimage.util import montage
-
-COURSE = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(COURSE / "notebooks"))
-
-from framevote.videos import find_videos, groups_of, sample_frames, titled_tile  # noqa: E402
 
 MOCAP = COURSE / "data" / "mocap"
 
@@ -18,12 +16,12 @@ MOCAP = COURSE / "data" / "mocap"
 def main():
     """Write data/mocap/sheet.jpg, two rows of seven classes."""
     videos = find_videos(MOCAP)
-    videos["group"] = groups_of(videos.assign(clip=videos["video"]))
+    videos["group"] = groups_of(videos.assign(clip=videos["video"]), span_classes=True)
     groups = sorted(videos["group"].unique())
     tiles = []
     for index, (label, clips) in enumerate(videos.groupby("class")):
         clip = clips[clips["group"] == groups[3 * index % len(groups)]].iloc[0]
-        frame = sample_frames(MOCAP / clip["video"], 9)[5]
+        frame = frames_to_show(MOCAP / clip["video"], 9)[5]
         tiles.append(titled_tile(frame, label, 160, 120))
     sheet = montage(np.array(tiles), grid_shape=(2, 7), fill=(255, 255, 255), channel_axis=-1)
     cv2.imwrite(str(MOCAP / "sheet.jpg"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))

@@ -2,18 +2,22 @@
 are the same.
 
 nbdev does the work: cells that start with `#| export` go to the module that the notebook's `#|
-default_exp` names, and cells that start with `#| export other` to the module `other`.
+default_exp` names, and cells that start with `#| export other` to the module `other`. Ruff then
+takes out imports that only the rest of the notebook needs, and formats the modules.
 """
 
 import os
+import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from course import COURSE, NOTEBOOKS
+
 from nbdev.export import nb_export
 from nbdev.maker import ModuleMaker
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 INIT = '"""The functions that the notebooks teach, exported from their cells (`make export`)."""\n'
 
 
@@ -27,18 +31,30 @@ def export(notebooks, package):
     (package / "__init__.py").write_text(INIT, encoding="utf-8")
     for notebook in sorted(notebooks.glob("[0-9][0-9]_*.ipynb")):
         nb_export(str(notebook), lib_path=str(package), mod_maker=new_module)
-    for module in package.glob(
-        "*.py"
-    ):  # nbdev notes the path of the notebook from where it was run
-        text = module.read_text(encoding="utf-8")
-        module.write_text(
-            text.replace(relative(notebooks, package), ".."), encoding="utf-8", newline="\n"
-        )
+    for module in package.glob("*.py"):
+        tidy(module, os.path.relpath(notebooks, package))
+    ruff("check", "--fix", "--select", "F401,I,RUF022", package)
+    ruff("format", package)
 
 
 def new_module(**settings):
     """nbdev's ModuleMaker; the modules of `#| export other` need not be there either."""
     return ModuleMaker(**{**settings, "is_new": True})
+
+
+def tidy(module, way):
+    """Undo what nbdev does by halves: it notes `way`, the path from the package to the notebook as
+    it was run, and makes those imports relative that fit on one line.
+    """
+    text = module.read_text(encoding="utf-8").replace(Path(way).as_posix(), "..")
+    text = re.sub(r"^from \.(\w+) import", r"from framevote.\1 import", text, flags=re.MULTILINE)
+    module.write_text(text, encoding="utf-8", newline="\n")
+
+
+def ruff(command, *arguments):
+    """Run ruff with the course's settings."""
+    settings = ["--quiet", "--no-cache", "--config", COURSE / "pyproject.toml"]
+    subprocess.run([sys.executable, "-m", "ruff", command, *settings, *arguments], check=True)
 
 
 def changed_modules(notebooks, package):
@@ -50,22 +66,21 @@ def changed_modules(notebooks, package):
         return sorted(name for name in names if read(fresh / name) != read(package / name))
 
 
-def relative(notebooks, package):
-    """The path from the package to the notebooks, with forward slashes."""
-    return Path(os.path.relpath(notebooks, package)).as_posix()
-
-
 def read(path):
     """The text of a file; None where there is none."""
     return path.read_text(encoding="utf-8") if path.exists() else None
 
 
-if __name__ == "__main__":
-    if sys.argv[1:] == ["--check"]:
-        changed = changed_modules(NOTEBOOKS, NOTEBOOKS / "framevote")
+def main():
+    """Export, or check; the exit code is 1 if a module differs."""
+    package = NOTEBOOKS / "framevote"
+    if sys.argv[1:] != ["--check"]:
+        export(NOTEBOOKS, package)
+    elif changed := changed_modules(NOTEBOOKS, package):
         sys.exit(
             f"framevote/{', '.join(changed)} is not what the notebooks export. Run `make export`."
-            if changed
-            else None
         )
-    export(NOTEBOOKS, NOTEBOOKS / "framevote")
+
+
+if __name__ == "__main__":
+    main()
