@@ -1,29 +1,9 @@
 """Results kept with what they were made from."""
 
-from toolbox.kept import digest_of, kept
+from toolbox.kept import kept
 
 import numpy as np
 import pytest
-
-
-def test_digests_tell_what_differs(tmp_path):
-    (tmp_path / "a").write_bytes(b"one")
-    (tmp_path / "b").write_bytes(b"other")
-    numbers = np.arange(6)
-    digests = [
-        digest_of(numbers),
-        digest_of(numbers + 1),
-        digest_of(numbers.reshape(2, 3)),
-        digest_of(numbers.astype("float32")),
-        digest_of(numbers, "setting"),
-        digest_of(numbers, {"setting": 1}),
-        digest_of(numbers, files=[tmp_path / "a"]),
-        digest_of(numbers, files=[tmp_path / "b"]),
-    ]
-    assert len(set(digests)) == len(digests)
-    assert digest_of(numbers, "setting") == digests[4]
-    (tmp_path / "a").write_bytes(b"changed")
-    assert digest_of(numbers, files=[tmp_path / "a"]) not in digests
 
 
 def test_what_was_made_from_the_same_is_not_made_again(tmp_path):
