@@ -9,8 +9,8 @@ def kept(path, made_from, make):
     """The arrays that `make()` returns, a dict; from the file `path` (.npz) if an earlier run left
     them there, made from the same.
 
-    made_from: a digest of what they depend on, see `toolbox.record.digest_of`; with another one, they
-    are made again.
+    made_from: a digest of what they depend on, see `toolbox.record.digest_of`; with another one,
+    they are made again.
     """
     if path.exists():
         with np.load(path) as file:
