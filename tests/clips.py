@@ -5,14 +5,15 @@ import struct
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
+import toolbox  # noqa: F401  before cv2: it keeps the decoder's complaints to itself
+
+import cv2
 import numpy as np
 import pytest
-
-import framevote.videos  # before cv2: it keeps the decoder's complaints to itself
-
-cv2 = framevote.videos.cv2
+from PIL import Image
 
 COURSE = Path(__file__).resolve().parent.parent
 SHARED = COURSE.parent / "shared"
@@ -86,9 +87,35 @@ def claim_rate(path, microseconds_per_frame, rate, scale):
     return path
 
 
+def write_av1(path):
+    """Write a video of three frames in AV1, which OpenCV can open but not decode."""
+    frames = [Image.new("RGB", (64, 48), (shade, 0, 0)) for shade in (0, 100, 200)]
+    frames[0].save(path, "AVIF", save_all=True, append_images=frames[1:], duration=40)
+    return path
+
+
+def slow_down(path, after, factor):
+    """Patch the time table of an MP4 file (from `write_clip`): the frames behind the first `after`
+    are shown `factor` times as long.
+    """
+    content = bytearray(path.read_bytes())
+    start = content.index(b"edts")
+    content[start : start + 4] = b"free"  # an edit list would cut the clip to its old length
+    table = content.index(b"stts")
+    entries, frames, ticks = struct.unpack_from(">III", content, table + 8)
+    assert entries == 1
+    two = struct.pack(">IIIII", 2, after, ticks, frames - after, ticks * factor)
+    content[table + 8 : table + 20] = two
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stts"):  # each holds the next
+        size = content.index(box) - 4
+        struct.pack_into(">I", content, size, struct.unpack_from(">I", content, size)[0] + 8)
+    path.write_bytes(content)
+    return path
+
+
 def read_all(path):
-    """Every frame of a clip, decoded in order."""
-    capture, frames = framevote.videos.open_video(path), []
+    """Every frame of a clip, decoded in order (BGR), by OpenCV alone."""
+    capture, frames = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG), []
     while (step := capture.read())[0]:
         frames.append(step[1])
     capture.release()
@@ -130,3 +157,16 @@ def kill_when(process, condition, patience=300):
 def files_of(folder):
     """The content of each file of a folder, by name."""
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@contextmanager
+def as_another_user():
+    """In the block, file permissions hold even where the tests run as root."""
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    if root:
+        os.seteuid(65534)  # nobody
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)

@@ -8,5 +8,5 @@ video decoder's complaints stay out of the page (what can't be read is listed by
 import os
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -1,10 +1,15 @@
-"""Opening video files: what can be read, what can't and why."""
+"""Reading video files: when each frame is shown, and why a clip can't be read."""
 
+import math
+import re
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 USUAL_FPS = 25
+LONGEST_GAP = 60  # seconds from one frame to the next; a longer one is a damaged timestamp
+LONG_CLIP = 1500  # frames
 
 
 def usable_fps(fps):
@@ -14,39 +19,187 @@ def usable_fps(fps):
     return fps if math.isfinite(fps) and 1 <= fps <= 240 else USUAL_FPS
 
 
-def open_video(path):
-    """Open a video for reading with one decoding thread (we run one clip per thread). Raises
-    ValueError with the reason if it can't be.
+def evenly_spaced(total, count):
+    """The indices of `count` of `total` items, evenly spaced from the first to the last, halves
+    rounded up; all of them, once, if there are fewer.
     """
-    path = Path(path)
-    if not path.exists():
-        raise ValueError("the file is missing")
-    if path.stat().st_size == 0:
+    return np.unique(np.floor(np.linspace(0, total - 1, min(count, total)) + 0.5).astype(int))
+
+
+def open_capture(path):
+    """An opened cv2.VideoCapture with one decoding thread (we run one clip per thread). Raises
+    ValueError with the reason if the file can't be opened.
+    """
+    try:
+        if not path.exists():
+            raise ValueError("the file is missing")
+        if not path.is_file():
+            raise ValueError("not a file")
+        with open(path, "rb") as file:
+            start = file.read(4096)
+    except PermissionError:
+        raise ValueError("no permission to read the file") from None
+    except OSError as error:
+        raise ValueError(f"the file can't be read ({error.strerror})") from None
+    if not start:
         raise ValueError("the file is empty")
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
-        raise ValueError("not a video that OpenCV can open")
+        codec = re.search(rb"strh....vids(\w{4})", start, re.DOTALL)  # in the header of an AVI file
+        named = f" (codec {codec[1].decode()})" if codec else ""
+        raise ValueError(f"not a video that OpenCV can open{named}")
     return capture
 
 
+class Video:
+    """A video that is read from its first frame to its last; a context manager.
+
+    frames: how many the header counts, 0 if it doesn't say; fps: frames a second, believable (else
+    25); width, height: in pixels; position: when the grabbed frame is shown, in frames from the
+    first (its timestamp times fps, so that clips of variable frame rate are sampled by time; its
+    number, where timestamps or rate can't be believed); problem: what was odd, or "", known once
+    `grab` has returned False.
+
+    Raises ValueError with the reason if the file can't be opened or its first frame not decoded.
+    """
+
+    def __init__(self, path):
+        self.capture = open_capture(Path(path))
+        self.frames = max(int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+        self.claimed_fps = self.capture.get(cv2.CAP_PROP_FPS)
+        self.fps = usable_fps(self.claimed_fps)
+        self.grabbed = self.position = self.elapsed = 0
+        self.ended = False
+        if not self.capture.grab():
+            codec = int(self.capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
+            name = codec.decode("ascii", "replace").strip("\0 ") or "unknown"
+            raise ValueError(f"no frame can be decoded (codec {name})")
+        self.start = self.capture.get(cv2.CAP_PROP_POS_MSEC)
+        self.height, self.width = self.retrieve().shape[:2]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.capture.release()
+
+    @property
+    def problem(self):
+        problems = []
+        if self.fps != self.claimed_fps:
+            problems.append(f"claims {self.claimed_fps:g} frames a second; taken as {USUAL_FPS}")
+        few = self.grabbed < min(self.frames - 2, 0.95 * self.frames)  # headers are off by one, two
+        if self.ended and few:
+            problems.append(f"breaks off after {self.grabbed} of {self.frames} frames")
+        return "; ".join(problems)
+
+    def grab(self):
+        """Go on to the next frame (at first, to the first); False if there is none."""
+        if self.grabbed:  # the first was grabbed when the file was opened
+            self.ended = self.ended or not self.capture.grab()
+            if self.ended:
+                return False
+            self._tell_the_time()
+        self.grabbed += 1
+        return True
+
+    def retrieve(self):
+        """The grabbed frame as a BGR uint8 array (height, width, 3). Raises ValueError if it can't
+        be decoded.
+        """
+        try:
+            decoded, frame = self.capture.retrieve()
+        except cv2.error:
+            decoded = False
+        if not decoded:
+            raise ValueError(f"frame {self.position} can't be decoded")
+        return frame
+
+    def _tell_the_time(self):
+        shown = self.capture.get(cv2.CAP_PROP_POS_MSEC) - self.start
+        timed = self.fps == self.claimed_fps
+        if timed and self.elapsed < shown <= self.elapsed + 1000 * LONGEST_GAP:
+            self.elapsed = shown
+        else:
+            self.elapsed += 1000 / self.fps
+        self.position = math.floor(self.elapsed * self.fps / 1000 + 0.5)
+
+
+def open_video(path):
+    """Open a video for reading, as a `Video`. Raises ValueError with the reason if it can't be
+    read: missing, empty, locked, no video, a codec that OpenCV can't decode.
+    """
+    return Video(path)
+
+
+def result_or_problem(function, *arguments):
+    """Call a function that reads a clip: (what it returns, ""), or (None, the reason) where it
+    raises ValueError, so that one bad clip becomes a line in a list and the others go on.
+    """
+    try:
+        return function(*arguments), ""
+    except ValueError as error:
+        return None, str(error)
+
+
 def probe(path):
-    """Open a video and decode its first frame: a dict of frames (as the header counts them), fps,
-    width and height, in pixels.
+    """Open a video and decode its first frame: a dict of frames (as the header counts them; counted
+    where it doesn't say), fps (believable), width and height, in pixels.
 
     Raises ValueError with the reason if the clip can't be read.
     """
-    capture = open_video(path)
-    try:
-        readable, frame = capture.read()
-        if not readable:
-            raise ValueError("no frame can be decoded")
-        height, width = frame.shape[:2]
-        frames = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 1)
+    with open_video(path) as video:
+        frames = video.frames
+        while not frames and video.grab():
+            pass
         return {
-            "frames": frames,
-            "fps": capture.get(cv2.CAP_PROP_FPS),
-            "width": width,
-            "height": height,
+            "frames": frames or video.grabbed,
+            "fps": video.fps,
+            "width": video.width,
+            "height": video.height,
         }
-    finally:
-        capture.release()
+
+
+def frames_at(path, indices, width):
+    """The frames of these ascending indices, as many as there are, as a list of RGB uint8 arrays,
+    each scaled down to `width` pixels if it is wider; nothing behind the last of them is read.
+    """
+    found = []
+    with open_video(path) as video:
+        for index in indices:
+            while video.grabbed <= index and video.grab():
+                pass
+            if video.ended:
+                break
+            found.append(shown_frame(video.retrieve(), width))
+    return found
+
+
+def shown_frame(frame, width):
+    """A BGR frame as an RGB one, scaled down to `width` pixels if it is wider."""
+    height, breadth = frame.shape[:2]
+    if breadth > width:
+        size = (width, max(1, round(height * width / breadth)))
+        frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+
+
+def frames_to_show(path, count, width=320):
+    """Up to `count` frames, evenly spaced from the first to the last, as a list of RGB uint8 arrays
+    (height, width, 3), scaled down to `width` pixels while reading.
+
+    Of a long clip only the first 1,500 frames (a minute) are read. One that ends before its header
+    says so gives fewer. Raises ValueError if the clip can't be read.
+    """
+    total = min(probe(path)["frames"], LONG_CLIP)
+    return frames_at(path, evenly_spaced(total, count), width)
+
+
+def middle_frame(path, width=320):
+    """The frame in the middle of a clip (of its first 1,500 frames), as an RGB uint8 array (height,
+    width, 3), scaled down to `width` pixels; an earlier one where the clip breaks off before it.
+
+    Raises ValueError if the clip can't be read.
+    """
+    middle = min(probe(path)["frames"], LONG_CLIP) // 2
+    return frames_at(path, evenly_spaced(middle + 1, 8), width)[-1]
