@@ -4,31 +4,67 @@
 them again.
 """
 
-import re
+import ast
 import sys
 from hashlib import sha256
 from pathlib import Path
 
 import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+PACKAGES = ("framevote", "toolbox")
 
 
 def code_digest(notebook, folder):
-    """SHA-256, as hexadecimal text, of a notebook's code cells and of the framevote modules that
-    they import, directly or through others. Where in a notebook a function stands doesn't count.
+    """SHA-256, as hexadecimal text, of what a notebook's code does.
+
+    It covers the code cells, and the modules of `framevote` and `toolbox` below `folder` that they
+    import, directly or through others. Comments, docstrings, formatting and the place where a
+    module's function stands in its notebook don't count.
     """
-    code = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-    modules, waiting = {}, [code]
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    cells, modules = [parse_cell(source) for source in sources], {}
+    waiting = list(cells)
     while waiting:
-        for name in re.findall(r"^from (?:framevote)?\.(\w+) import", waiting.pop(), re.MULTILINE):
-            if name not in modules:
-                text = (folder / "framevote" / f"{name}.py").read_text(encoding="utf-8")
-                modules[name] = re.sub(r"^# %%.*\n", "", text, flags=re.MULTILINE)
-                waiting.append(modules[name])
-    return sha256(
-        "\n\n".join([code, *(modules[name] for name in sorted(modules))]).encode()
-    ).hexdigest()
+        for path in modules_of(waiting.pop(), folder) - modules.keys():
+            modules[path] = ast.parse(path.read_text(encoding="utf-8"))
+            waiting.append(modules[path])
+    trees = cells + [modules[path] for path in sorted(modules)]
+    silent = [source.rstrip().endswith(";") for source in sources]  # such a cell shows no value
+    return sha256(repr([silent, content(trees)]).encode()).hexdigest()
+
+
+def parse_cell(source):
+    """The syntax tree of a cell; IPython makes Python of `%magics` and `!commands`."""
+    return ast.parse(TransformerManager().transform_cell(source))
+
+
+def modules_of(tree, folder):
+    """The paths of the course's own modules that a syntax tree imports."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    own = [name.split(".") for name in names if name.split(".")[0] in PACKAGES]
+    packages = {folder / parts[0] / "__init__.py" for parts in own}
+    modules = {(folder / Path(*parts)).with_suffix(".py") for parts in own}
+    return {path for path in packages | modules if path.is_file()}
+
+
+def content(node):
+    """A syntax tree as nested lists, the same in all versions of Python, without docstrings."""
+    if isinstance(node, list):
+        return [content(item) for item in node]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = dict(ast.iter_fields(node))
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        fields["body"] = node.body[ast.get_docstring(node, clean=False) is not None :]
+    filled = {name: value for name, value in fields.items() if value not in (None, [])}
+    return [type(node).__name__, [[name, content(value)] for name, value in filled.items()]]
 
 
 def why_stale(path):
