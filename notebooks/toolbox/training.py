@@ -55,7 +55,7 @@ class TrainingFolder:
 
     def __init__(self, folder, *made_of):
         self.folder, self.note = folder, folder / "training.json"
-        self.history, self.best = folder / "history.csv", folder / "best.weights.h5"
+        self.history, self.best = folder / "history.csv", folder / "best.hdf5"
         self.backup = folder / "backup"
         digest = digest_of(*made_of)
         if not self.note.exists() or read_json(self.note).get("made_of") != digest:
@@ -75,22 +75,25 @@ class TrainingFolder:
 
 
 def repair_backup(backup):
-    """Let `BackupAndRestore(double_checkpoint=True)` find its older copy if a kill cut its note off
-    (it does so by itself where the weights are damaged).
+    """Let the older copy of `BackupAndRestore(double_checkpoint=True)` take the place of the newer
+    if a kill cut off the newer one's note (Keras does so by itself where the weights are damaged).
     """
-    for name in ("training_metadata.json", "training_metadata.json.bkp"):
-        try:
-            read_json(backup / name)
-        except ValueError:
-            (backup / name).unlink()
+    try:
+        read_json(backup / "training_metadata.json")
+    except ValueError:
+        older = list(backup.glob("*.bkp"))
+        for file in older:
+            file.replace(file.with_suffix(""))
+        if not older:
+            shutil.rmtree(backup)
 
 
 class KeepBest(keras.callbacks.Callback):
     """Keep the weights of the epoch with the lowest validation loss in a file, and leave them in
     the model when the training ends.
 
-    path: ends with `.weights.h5`. Unlike `ModelCheckpoint`, it writes the file whole or not at all,
-    and knows the best of the epochs before an interruption.
+    path: ends with `.hdf5`. Unlike `ModelCheckpoint`, it writes the file whole or not at all, and
+    knows the best of the epochs before an interruption.
     """
 
     def __init__(self, path):
@@ -105,8 +108,7 @@ class KeepBest(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if logs["val_loss"] < self.lowest:
             self.lowest = float(logs["val_loss"])
-            with whole_file(self.path) as temporary:
-                self.model.save_weights(temporary)
+            save_hdf5(self.model, self.path)
             write_json(self.note, val_loss=self.lowest, epoch=epoch + 1)
 
     def on_train_end(self, logs=None):
