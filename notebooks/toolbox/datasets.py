@@ -1,15 +1,19 @@
 """A folder of videos as a table of clips: places, names, groups, lists, held-out clips."""
 
+import hashlib
+import mimetypes
+import os
 import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+from toolbox.files import read_json, write_json
 from toolbox.parallel import in_threads, progress
-from toolbox.videos import probe
+from toolbox.record import check_step
+from toolbox.videos import probe, result_or_problem
 
 import numpy as np
 import pandas as pd
@@ -33,106 +37,181 @@ class Dataset:
     weights: Path
 
 
-def open_dataset(choice, course=".."):
-    """Find the dataset that the knob `DATASET` names.
+def open_dataset(choice=None, after=None, course=".."):
+    """Find a dataset, and print one line that says which it is and why.
 
-    choice: "mocap", "ucf101", or the path of a folder of class folders; course: the folder that
-    holds `data/` and `weights/`. Returns a Dataset. Raises FileNotFoundError if the folder is
-    not there, NotADirectoryError if it is a file, and ValueError if another folder of the same
-    name was used before (its results would be mixed with this one's).
+    choice: "mocap", "ucf101", the path of a folder of class folders, or None for the one that
+    `choose_dataset` remembers (mocap, if none); after: the notebook, such as "04", that must have
+    been run on it, and whose result must still fit; course: the folder that holds `data/` and
+    `weights/`. Returns a Dataset.
+
+    Raises FileNotFoundError if the folder is not there or a notebook was not run,
+    NotADirectoryError if the folder is a file, and ValueError if its name is taken, by a dataset of
+    the course or by a folder that was used before, or if an earlier notebook was run again since.
     """
+    chosen = None if choice else read_json(chosen_file(course)).get("dataset")
+    dataset = find_dataset(choice or chosen or "mocap", course)
+    if choice:
+        why = "as DATASET says"
+    else:
+        why = "as notebook 00 chose" if chosen else "built in (notebook 00 can choose another)"
+    own = dataset.name not in BUILT_IN
+    print(f"dataset: {dataset.name}{f' in {dataset.folder.parent}' if own else ''}, {why}")
+    if after:
+        check_step(dataset, after)
+    return dataset
+
+
+def choose_dataset(choice, course=".."):
+    """Open a dataset as `open_dataset` does, and remember it for all later notebooks, in
+    `data/chosen.json` (and where the videos are, in its `source.txt`).
+    """
+    dataset = find_dataset(choice, course)
+    if dataset.name in BUILT_IN:
+        remembered = dataset.name
+    else:
+        remembered = str(dataset.folder)
+        dataset.data.mkdir(parents=True, exist_ok=True)
+        (dataset.data / "source.txt").write_text(remembered, encoding="utf-8")
+    write_json(chosen_file(course), dataset=remembered)
+    print(f"dataset: {dataset.name}, for this and all later notebooks")
+    return dataset
+
+
+def chosen_file(course):
+    """Where the chosen dataset is remembered."""
+    return Path(course) / "data" / "chosen.json"
+
+
+def find_dataset(choice, course):
+    """The Dataset that a choice names; errors as in `open_dataset`."""
     course = Path(course).resolve()
-    folder = course / "data" / choice if choice in BUILT_IN else Path(choice).expanduser().resolve()
+    homes = {name: course / "data" / name for name in BUILT_IN}
+    folder = homes.get(str(choice)) or Path(choice).expanduser().resolve()
+    built_in = folder in homes.values()
     if not folder.exists():
-        raise FileNotFoundError(
-            f"There is no folder {folder}. {BUILT_IN.get(choice, 'Check the path in DATASET.')}"
-        )
+        advice = BUILT_IN[folder.name] if built_in else "Check the path in notebook 00's DATASET."
+        raise FileNotFoundError(f"There is no folder {folder}. {advice}")
     if not folder.is_dir():
         raise NotADirectoryError(
             f"{folder} is a file. DATASET must name a folder that holds one folder of videos for "
             "each class."
         )
+    if folder.name.casefold() in BUILT_IN and not built_in:
+        raise ValueError(
+            f"{folder} has the name of a dataset of the course, and would be mixed with it. Rename "
+            "the folder."
+        )
     data = course / "data" / folder.name
     source = data / "source.txt"
-    if (
-        choice not in BUILT_IN
-        and source.exists()
-        and Path(source.read_text(encoding="utf-8")) != folder
-    ):
-        raise ValueError(
-            f"{data} holds what was made of {source.read_text(encoding='utf-8')}. Rename {folder}, "
-            f"or delete {data}."
-        )
+    if not built_in and source.exists():
+        earlier = source.read_text(encoding="utf-8")
+        if Path(earlier) != folder:
+            raise ValueError(
+                f"{data} holds what was made of {earlier}. Rename {folder}, or delete {data}."
+            )
     return Dataset(folder.name, folder, data, course / "weights" / folder.name)
 
 
-VIDEO_SUFFIXES = {
-    ".avi",
-    ".mp4",
-    ".m4v",
-    ".mov",
-    ".mkv",
-    ".webm",
-    ".mpg",
-    ".mpeg",
-    ".wmv",
-    ".flv",
-    ".ogv",
-    ".3gp",
-}
-
-
-def videos_in(folder):
-    """The video files directly inside a folder, sorted by name; hidden files are left out."""
-    return sorted(
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in VIDEO_SUFFIXES and not file.name.startswith(".")
-    )
+VIDEO_SUFFIX = re.compile(
+    r"\.(3g2|3gp|asf|avi|divx|dv|f4v|flv|m2ts|m2v|m4v|mkv|mov|mp4|mpe|mpeg|mpg|mts|mxf|ogv|qt|ts|vob"
+    r"|webm|wmv)",
+    re.IGNORECASE,
+)
+OTHER_SUFFIXES = {".db", ".ini", ".json", ".jsonl", ".npy", ".npz", ".parquet", ".pdf", ".xml"}
+PARTS = {"train", "test", "val", "valid", "validation"}
 
 
 def find_videos(folder):
     """List the clips of a dataset: rows of `class` (the folder's name) and `video` (its path below
     `folder`, with forward slashes).
 
-    Class folders are looked for in `folder`, then in its `videos` and `UCF-101` folders. Raises
-    ValueError if there are none, or only one.
+    Class folders are looked for in the folders `videos` and `UCF-101` of `folder`, then in itself;
+    a clip lies in its class's folder or in a folder there, its group. Hidden files and folders are
+    left out. Raises ValueError if there are no classes, or only one.
+    """
+    return look_through(folder)[0]
+
+
+def look_through(folder):
+    """The clips of a dataset, as `find_videos` lists them, and what can't be one: rows of `class`,
+    `video` and `reason`.
     """
     for place in (folder / "videos", folder / "UCF-101", folder):
-        classes = (
-            sorted(child for child in place.iterdir() if child.is_dir() and videos_in(child))
-            if place.is_dir()
-            else []
-        )
-        if classes:
+        children = sorted(place.iterdir()) if place.is_dir() else []
+        rows = [
+            (child.name, file.relative_to(folder).as_posix(), reason)
+            for child in children
+            if child.is_dir() and not child.name.startswith(".")
+            for file, reason in files_below(child)
+        ]
+        if any(not reason for *_, reason in rows):
             break
     else:
-        loose = (
-            f" It holds {len(videos_in(folder))} videos directly: sort them into folders."
-            if videos_in(folder)
-            else ""
-        )
+        loose = sum(has_video_suffix(file) for file in children)
+        hint = f" It holds {loose} videos directly: sort them into folders." if loose else ""
+        hint += f" What is there can't be used, {rows[0][1]} because: {rows[0][2]}." if rows else ""
         raise ValueError(
             f"{folder} has no class folders with videos in them. The course expects "
-            f"folder/<class>/<video>.{loose}"
+            f"folder/<class>/<video>.{hint}"
         )
-    for file in (file for child in classes for file in videos_in(child)):
+    for video in (video for _, video, _ in rows):
         try:
-            str(file).encode()
+            video.encode()
         except UnicodeEncodeError:
-            name = os.fsencode(file)
-            raise ValueError(f"The name of {name!r} is not Unicode. Rename it.") from None
+            raise ValueError(
+                f"The name of {os.fsencode(video)!r} is not Unicode. Rename it."
+            ) from None
+    table = pd.DataFrame(rows, columns=["class", "video", "reason"])
+    usable = table["reason"] == ""
+    videos = table.loc[usable, ["class", "video"]].reset_index(drop=True)
+    classes = videos["class"].unique()
+    if {label.casefold() for label in classes} <= PARTS:
+        raise ValueError(
+            f"{folder} is sorted into {' and '.join(classes)}, not into classes. Put all videos of "
+            "a class into folder/<class>, and the parts into trainlist01.txt and testlist01.txt."
+        )
     if len(classes) == 1:
         raise ValueError(
-            f"{folder} has videos of one class only ({classes[0].name}). A classifier needs at "
-            "least two to choose from."
+            f"{folder} has videos of one class only ({classes[0]}). A classifier needs at least "
+            "two to choose from."
         )
-    rows = [
-        (child.name, file.relative_to(folder).as_posix())
-        for child in classes
-        for file in videos_in(child)
-    ]
-    return pd.DataFrame(rows, columns=["class", "video"])
+    return videos, table[~usable].reset_index(drop=True)
+
+
+def files_below(folder):
+    """Yield what may be a clip of a class folder, sorted, as (path, "" or why it can't be one)."""
+    locked = []
+    for place, folders, names in os.walk(folder, onerror=locked.append):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files = [Path(place, name) for name in sorted(names) if not name.startswith(".")]
+        yield from ((file, reason_against(file, folder)) for file in files if may_be_video(file))
+    for error in locked:
+        yield Path(error.filename), f"the folder can't be read ({error.strerror})"
+
+
+def may_be_video(file):
+    """Whether a file is not, by its name, a text, a picture, a sound or a file of data."""
+    kind = mimetypes.guess_type(file.name)[0] or ""
+    other = kind.startswith(("text/", "image/", "audio/")) or file.suffix.lower() in OTHER_SUFFIXES
+    return has_video_suffix(file) or not other
+
+
+def has_video_suffix(file):
+    """Whether a file has one of the suffixes that the course takes for a video's."""
+    return VIDEO_SUFFIX.fullmatch(file.suffix) is not None
+
+
+def reason_against(file, folder):
+    """Why a file below a class folder can't be one of its clips, or ""."""
+    if {"\n", "\r"} & set(str(file)):
+        return "its name has a line break; rename it"
+    if len(file.relative_to(folder).parts) > 2:
+        return "it lies too deep; move it to <class>/<video> or <class>/<group>/<video>"
+    if not has_video_suffix(file):
+        suffix = f" ({file.suffix})" if file.suffix else ""
+        return f"not a video by its name{suffix}; rename it if it is one"
+    return ""
 
 
 def clip_names(videos, longest=180):
@@ -148,7 +227,7 @@ def clip_names(videos, longest=180):
     for stem, label, video in zip(stems, videos["class"], videos["video"], strict=True):
         name = stem if shared[stem.casefold()] == 1 else f"{label}_{stem}"
         if len(name.encode()) > longest or name.casefold() in taken:
-            digest = sha256(video.encode()).hexdigest()[:10]
+            digest = hashlib.sha256(video.encode()).hexdigest()[:10]
             name = name.encode()[: longest - 11].decode(errors="ignore") + "_" + digest
         names.append(name)
         taken.add(name.casefold())
@@ -158,14 +237,35 @@ def clip_names(videos, longest=180):
 GROUP = re.compile(r"_g(\d+)(?=_)", re.IGNORECASE)
 
 
-def groups_of(videos):
-    """The group of each clip: "g07" where the file name holds "_g07_", as in UCF101; the clip's own
-    name where it does not.
+def groups_of(videos, span_classes=None):
+    """The group of each clip, clips that were filmed together: "g07" where the file name holds
+    "_g07_", as in UCF101; else the folder between the class's and the clip, where there is one;
+    else the clip's own name.
+
+    videos: DataFrame with `clip`, `class` and `video`; span_classes: whether a group of the same
+    name in another class is the same footage. If not, the class stands in front ("Archery_g07").
+    None: not in the layout of UCF101, `UCF-101/<class>/<video>`, yes elsewhere.
     """
-    matches = [GROUP.search(PurePosixPath(video).name) for video in videos["video"]]
+    if span_classes is None:
+        span_classes = not videos["video"].str.startswith("UCF-101/").all()
+    groups = []
+    for clip, label, video in zip(videos["clip"], videos["class"], videos["video"], strict=True):
+        match = GROUP.search(PurePosixPath(video).name)
+        folder = PurePosixPath(video).parent.name
+        group = f"g{int(match[1]):02d}" if match else folder if folder != label else None
+        if group is None:
+            groups.append(clip)
+        else:
+            groups.append(group if span_classes else f"{label}_{group}")
+    return groups
+
+
+def list_keys(videos):
+    """What lists call each clip: "class/file" or "class/group/file", in lower case."""
+    paths = [PurePosixPath(video) for video in videos["video"]]
     return [
-        f"g{int(match[1]):02d}" if match else clip
-        for match, clip in zip(matches, videos["clip"], strict=True)
+        "/".join(path.parts[-2 if path.parent.name == label else -3 :]).casefold()
+        for path, label in zip(paths, videos["class"], strict=True)
     ]
 
 
@@ -175,7 +275,8 @@ def read_lists(folder, split=1):
 
     Looks for `trainlist01.txt` and `testlist01.txt` (01 is the split) in `folder` and in its
     `ucfTrainTestlist`. Raises FileNotFoundError if the dataset brings lists but not of this
-    split, and ValueError if one of the pair is missing or a clip is in both.
+    split, or without one of the pair, and ValueError if a clip is in both or a list is not
+    in UTF-8.
     """
     for place in (folder, folder / "ucfTrainTestlist"):
         if any(place.glob("trainlist*.txt")) or any(place.glob("testlist*.txt")):
@@ -190,10 +291,13 @@ def read_lists(folder, split=1):
         )
     part_of = {}
     for part, file in files.items():
-        for line in file.read_text(encoding="utf-8-sig").splitlines():
-            name = re.sub(
-                r"\s+\d+$", "", line.strip()
-            ).casefold()  # "Walk/v_Walk_g01_c01.avi 14": the number is the class
+        try:
+            text = file.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError:
+            raise ValueError(f"{file} is not in UTF-8: save it as UTF-8.") from None
+        for line in text.splitlines():
+            # "Walk/v_Walk_g01_c01.avi 14": the number is the class
+            name = re.sub(r"\s+\d+$", "", line.strip()).casefold()
             if name and part_of.setdefault(name, part) != part:
                 raise ValueError(
                     f"{name} is in both {files['train'].name} and {files['test'].name}. A test "
@@ -205,97 +309,120 @@ def read_lists(folder, split=1):
 def hold_out(videos, share=0.3, seed=42):
     """Choose a test part: an array with "train" or "test" for each clip.
 
-    videos: DataFrame with `class` and `group`. Whole groups are held out, classes in proportion,
-    if some group has several clips (scikit-learn's StratifiedGroupKFold), but never all clips of
-    a class; otherwise the share is drawn from each class, at least one clip, never its only one.
+    videos: DataFrame with `class` and `group`. Whole groups are held out, classes in proportion, if
+    some group has several clips (scikit-learn's StratifiedGroupKFold), but never all clips of a
+    class; otherwise the share is drawn from each class, at least one clip, never its only one.
     """
-    parts = np.full(len(videos), "train", dtype=object)
-    folds = min(
-        max(2, round(1 / share)), videos["group"].nunique(), videos["class"].value_counts().max()
-    )
-    if videos["group"].duplicated().any() and folds > 1:
-        with warnings.catch_warnings(action="ignore"):  # small classes are welcome here
-            splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-            _, test = next(splitter.split(videos, videos["class"], videos["group"]))
-        parts[test] = "test"
-        unlearned = set(videos["class"]) - set(videos["class"][parts == "train"])
-        parts[videos["group"].isin(videos["group"][videos["class"].isin(unlearned)])] = "train"
+    groups, labels = videos["group"], videos["class"]
+    folds = min(max(2, round(1 / share)), groups.nunique(), labels.value_counts().max())
+    if not groups.duplicated().any() or folds < 2:
+        parts = np.full(len(videos), "train", dtype=object)
+        rng = np.random.default_rng(seed)
+        for members in videos.groupby("class").indices.values():
+            wanted = min(max(1, round(share * len(members))), len(members) - 1)
+            parts[rng.permutation(members)[:wanted]] = "test"
         return parts
-    rng = np.random.default_rng(seed)
-    for members in videos.groupby("class").indices.values():
-        wanted = min(max(1, round(share * len(members))), len(members) - 1)
-        parts[rng.permutation(members)[:wanted]] = "test"
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings(action="ignore"):  # small classes are welcome here
+        tests = [test for _, test in splitter.split(videos, labels, groups)]
+    for test in tests:
+        parts = np.full(len(videos), "train", dtype=object)
+        parts[test] = "test"
+        unlearned = set(labels) - set(labels[parts == "train"])
+        parts[groups.isin(groups[labels.isin(unlearned)])] = "train"
+        if "test" in parts:
+            break
     return parts
 
 
-def probe_or_reason(folder, video):
-    """The properties of one clip, or {"reason": why it can't be read}."""
-    try:
-        return probe(folder / video)
-    except ValueError as error:
-        return {"reason": str(error)}
-
-
-def make_video_table(folder, split=1, test_share=0.3, seed=42):
+def make_video_table(dataset_folder, split=1, test_share=0.3, seed=42, groups_span_classes=None):
     """Find, sort and open all clips of a dataset.
 
-    Returns two DataFrames: `videos` (clip, class, group, part, video, frames, fps, width,
-    height) and `unreadable` (video, class, reason), which also lists clips that are in a list
-    but not on disk, or on disk but in no list. Raises ValueError if fewer than two classes
-    remain.
+    dataset_folder: holds a folder for each class; split: the number of the lists, where there are
+    lists; test_share, seed: for `hold_out`, where there are none; groups_span_classes: as in
+    `groups_of`. Returns two DataFrames: `videos` (clip, class, group, part, video, frames, fps,
+    width, height) and `unreadable` (video, class, reason), which also lists clips that are in a
+    list but not on disk, or on disk but in no list. Prints a warning if the same clip has two
+    labels. Raises ValueError if fewer than two classes have clips to train on, or no clip is left
+    for the test part.
     """
-    videos = find_videos(folder)
+    videos, odd = look_through(dataset_folder)
     videos.insert(0, "clip", clip_names(videos))
-    videos.insert(2, "group", groups_of(videos))
-    probed = in_threads(partial(probe_or_reason, folder), videos["video"])
+    videos.insert(2, "group", groups_of(videos, groups_span_classes))
+    paths = [dataset_folder / video for video in videos["video"]]
+    probed = in_threads(partial(result_or_problem, probe), paths)
+    bar = progress(probed, total=len(videos), desc="open every clip", unit="clip")
+    facts, reasons = zip(*bar, strict=True)
     details = pd.DataFrame(
-        list(progress(probed, total=len(videos), desc="open every clip", unit="clip"))
-    )
-    details = details.reindex(columns=["frames", "fps", "width", "height", "reason"])
-    details["reason"] = details["reason"].astype(object)
-    part_of = read_lists(folder, split)
+        [fact or {} for fact in facts], columns=["frames", "fps", "width", "height"]
+    ).assign(reason=reasons)
+    part_of = read_lists(dataset_folder, split)
     if part_of is None:
         parts = pd.Series("train", index=videos.index, dtype=object)
-        readable = details["reason"].isna()
+        readable = details["reason"] == ""
         parts[readable] = hold_out(videos[readable], test_share, seed)
-        missing = []
     else:
-        keys = ["/".join(PurePosixPath(video).parts[-2:]).casefold() for video in videos["video"]]
+        keys = list_keys(videos)
         parts = pd.Series(keys).map(part_of)
-        missing = sorted(set(part_of) - set(keys))
         details.loc[parts.isna(), "reason"] = f"in no list of split {split}"
+        absent = sorted(set(part_of) - set(keys))
+        reason = "named in a list, but not in the folder"
+        absent = [(name.split("/")[0], name, reason) for name in absent]
+        odd = pd.concat([odd, pd.DataFrame(absent, columns=odd.columns)])
     videos.insert(3, "part", parts)
-    return sort_out(pd.concat([videos, details], axis=1), missing)
+    videos, unreadable = sort_out(pd.concat([videos, details], axis=1), odd)
+    warn_of_two_labels(dataset_folder, videos)
+    return videos, unreadable
 
 
-def sort_out(videos, missing=()):
-    """Part the table of clips by its `reason` column, into `videos` and `unreadable`; add clips
-    that lists name but the folder lacks.
+def sort_out(videos, odd):
+    """Part the table of clips by its `reason` column ("" where a clip can be used); what is `odd`
+    already (class, video, reason) is added to what can't.
     """
-    bad = videos["reason"].notna()
-    absent = pd.DataFrame(
-        {"video": list(missing), "reason": "named in a list, but not in the folder"}
-    )
-    absent["class"] = [PurePosixPath(video).parent.name for video in missing]
-    unreadable = pd.concat(
-        [videos.loc[bad, ["video", "class", "reason"]], absent], ignore_index=True
-    )
-    videos = (
-        videos[~bad]
-        .drop(columns="reason")
-        .astype({"frames": int, "width": int, "height": int})
-        .reset_index(drop=True)
-    )
-    if videos["class"].nunique() < 2:
+    usable = videos["reason"] == ""
+    learned = videos["class"].isin(videos.loc[usable & (videos["part"] == "train"), "class"])
+    videos.loc[usable & ~learned, "reason"] = "its class has no clip to train on"
+    usable &= learned
+    columns = ["video", "class", "reason"]
+    unreadable = pd.concat([videos.loc[~usable, columns], odd[columns]], ignore_index=True)
+    numbers = {"frames": int, "width": int, "height": int}
+    videos = videos[usable].drop(columns="reason").astype(numbers).reset_index(drop=True)
+    classes = videos["class"].unique()
+    if len(classes) < 2:
+        counted = "Only one class has" if len(classes) else "No class has"
+        first = f", the first because: {unreadable['reason'].iloc[0]}" if len(unreadable) else ""
         raise ValueError(
-            f"Only {videos['class'].nunique()} class has readable clips; a classifier needs two. "
-            f"{len(unreadable)} clips were put "
-            f"aside, the first because: {unreadable['reason'].iloc[0] if len(unreadable) else '-'}."
+            f"{counted} clips to train on; a classifier needs two. {len(unreadable)} clips were "
+            f"put aside{first}."
         )
-    for part in ("train", "test"):
-        if part not in set(videos["part"]):
-            raise ValueError(
-                f"No clip is left for the {part} part. A class needs two readable clips or more, "
-                "and lists must name clips for both parts."
-            )
-    return videos, unreadable[["video", "class", "reason"]]
+    if "test" not in set(videos["part"]):
+        raise ValueError(
+            "No clip is left for the test part. A class needs readable clips of two groups or "
+            "more, and lists must name clips for both parts."
+        )
+    return videos, unreadable
+
+
+def warn_of_two_labels(folder, videos):
+    """Print a line if clips of different classes have the same content; returns how many there are.
+
+    Content is compared only where sizes agree, by SHA-256.
+    """
+    paths = videos["video"].map(lambda video: folder / video)
+    same_size = paths.map(lambda path: path.stat().st_size).duplicated(keep=False)
+    digests = paths[same_size].map(digest_of_file)
+    labels = videos["class"][same_size].groupby(digests)
+    suspects = digests[labels.transform("nunique") > 1].sort_values(kind="stable")
+    if len(suspects):
+        first, second = videos["video"][suspects[suspects == suspects.iloc[0]].index[[0, -1]]]
+        print(
+            f"Warning: {len(suspects)} clips have the content of a clip of another class, {first} "
+            f"that of {second} for example: one of the labels is wrong."
+        )
+    return len(suspects)
+
+
+def digest_of_file(path):
+    """SHA-256 of a file's content, as hexadecimal text."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

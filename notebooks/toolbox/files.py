@@ -1,5 +1,6 @@
 """Files that are whole or not there: CSV, JSON, arrays, pictures."""
 
+import csv
 import json
 import os
 from contextlib import contextmanager
@@ -25,29 +26,54 @@ def whole_file(path):
         temporary.unlink(missing_ok=True)
 
 
+JPEG_LIMIT = 65_500  # pixels a side
 TEXT = ("clip", "class", "group", "part", "video", "image", "predicted", "problem", "reason")
 
 
 def write_csv(table, path):
-    """Write a DataFrame as CSV (UTF-8, no index), whole or not at all."""
+    """Write a DataFrame as CSV (UTF-8, no index), whole or not at all. Text is quoted, so that
+    names with line breaks come back as they were.
+    """
     with whole_file(path) as temporary:
-        table.to_csv(temporary, index=False)
+        table.to_csv(temporary, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
 
 
 def read_csv(path):
-    """Read a CSV file of ours; names stay text, even a class `None` or a clip `007`."""
-    header = pd.read_csv(path, nrows=0).columns
-    numbers = {name: [""] for name in header.difference(TEXT)}
-    types = dict.fromkeys(header.intersection(TEXT), str)
-    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=numbers)
+    """Read a CSV file of ours; names stay text, even a class `None` or a clip `007`. Raises
+    ValueError, with the file's name, if it is damaged.
+    """
+    with naming_damaged(path):
+        header = pd.read_csv(path, nrows=0).columns
+        numbers = {name: [""] for name in header.difference(TEXT)}
+        types = dict.fromkeys(header.intersection(TEXT), str)
+        return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=numbers)
 
 
-def read_json(path):
-    """A JSON file as a dict; empty where there is none that can be read."""
+@contextmanager
+def naming_damaged(path):
+    """In the block, a ValueError becomes one that names the file and says what to do."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+        yield
+    except ValueError as error:
+        reason = str(error).strip()
+        raise ValueError(
+            f"{path} is damaged ({reason}): delete it, then run the notebook that makes it again."
+        ) from None
+
+
+def read_json(path, kind=dict):
+    """The dict (or another `kind`: list) in a JSON file; an empty one if there is no file. Raises
+    ValueError, with the file's name, if it is damaged.
+    """
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return kind()
+    with naming_damaged(path):
+        found = json.loads(text)
+        if not isinstance(found, kind):
+            raise ValueError(f"no {kind.__name__} in it")
+    return found
 
 
 def write_json(path, **facts):
@@ -63,9 +89,14 @@ def save_array(array, path):
 
 
 def write_jpeg(frame, path):
-    """Write a BGR frame as a JPEG file (OpenCV's usual quality, 95), whole or not at all. Raises
-    OSError, if the disk is full for example.
+    """Write a BGR frame as a JPEG file (OpenCV's usual quality, 95), whole or not at all.
+
+    Raises ValueError if it is larger than JPEG can hold (65,500 pixels a side), and OSError if the
+    disk is full, for example.
     """
+    height, width = frame.shape[:2]
+    if max(height, width) > JPEG_LIMIT:
+        raise ValueError(f"{width} x {height} pixels are too many for JPEG ({JPEG_LIMIT:,} a side)")
     encoded = cv2.imencode(".jpg", frame)[1]
     with whole_file(path) as temporary:
         temporary.write_bytes(encoded)

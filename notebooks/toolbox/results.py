@@ -1,24 +1,34 @@
-"""The rows of `results.json`."""
+"""The rows of `results.json`: one for each measured number of the course."""
 
 import json
 
-from toolbox.files import whole_file
+from toolbox.files import naming_damaged, read_json, whole_file
 
 import pandas as pd
 
 
-def record_results(path, notebook, rows):
-    """Write a notebook's rows into `results.json`, replacing the rows it had there; returns all
-    rows as a DataFrame.
+def read_results(path):
+    """All rows of `results.json` as a DataFrame (notebook, method, level, part, accuracy, low,
+    high, n, groups, chance), in the notebooks' order; empty if there is no file.
+
+    Raises ValueError, with the file's name, if it is damaged.
     """
-    others = (
-        [row for row in json.loads(path.read_text(encoding="utf-8")) if row["notebook"] != notebook]
-        if path.exists()
-        else []
-    )
+    rows = read_json(path, list)
+    with naming_damaged(path):
+        if not all(isinstance(row, dict) and "notebook" in row for row in rows):
+            raise ValueError("a row that names no notebook")
+    return pd.DataFrame(rows)
+
+
+def record_results(path, notebook, rows):
+    """Write a notebook's rows (a list of dicts) into `results.json`, in place of those that it
+    had there; returns all rows as a DataFrame, as `read_results` does.
+    """
+    read_results(path)
+    others = [row for row in read_json(path, list) if row["notebook"] != notebook]
     rows = sorted(
         others + [{"notebook": notebook, **row} for row in rows], key=lambda row: row["notebook"]
     )
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    return pd.DataFrame(rows)
+    return read_results(path)

@@ -1,0 +1,49 @@
+"""toolbox.results: the rows of results.json."""
+
+import json
+
+from toolbox.results import read_results, record_results
+
+import pytest
+
+
+def test_a_notebook_replaces_its_own_rows_and_no_others(tmp_path):
+    path = tmp_path / "results.json"
+    record_results(path, "06", [{"method": "later", "accuracy": 0.3}])
+    record_results(path, "05", [{"method": "old", "accuracy": 0.1}, {"method": "older"}])
+    rows = record_results(path, "05", [{"method": "new", "accuracy": 0.2}])
+    assert rows["method"].tolist() == ["new", "later"]
+    assert json.loads(path.read_text(encoding="utf-8")) == [
+        {"notebook": "05", "method": "new", "accuracy": 0.2},
+        {"notebook": "06", "method": "later", "accuracy": 0.3},
+    ]
+    assert read_results(path).equals(rows)
+
+
+def test_rows_keep_their_order_within_a_notebook(tmp_path):
+    path = tmp_path / "results.json"
+    record_results(path, "10", [{"method": "c"}])
+    rows = record_results(path, "08", [{"method": "b"}, {"method": "a"}])
+    assert list(zip(rows["notebook"], rows["method"], strict=True)) == [
+        ("08", "b"),
+        ("08", "a"),
+        ("10", "c"),
+    ]
+
+
+def test_no_file_no_rows(tmp_path):
+    assert read_results(tmp_path / "results.json").empty
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[", "{}", "null", "3", "[3]", '[{"method": "no notebook"}]', "[null]"]
+)
+def test_damaged_results_are_named_and_left_alone(tmp_path, content):
+    path = tmp_path / "results.json"
+    path.write_text(content)
+    for read in (read_results, lambda path: record_results(path, "05", [{"method": "new"}])):
+        with pytest.raises(
+            ValueError, match=r"results\.json is damaged \(.*: delete it, then run th"
+        ):
+            read(path)
+    assert path.read_text() == content
