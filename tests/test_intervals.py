@@ -1,0 +1,172 @@
+"""The intervals over groups, worked by hand and simulated."""
+
+from itertools import combinations_with_replacement
+from math import factorial
+
+from toolbox.intervals import difference_over_groups
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from framevote.voting import interval_over_groups
+
+CLIPS = 42  # in each simulated group, as in the built-in dataset's test part
+
+
+def clips_of(right, size=CLIPS):
+    """(correct, groups) of groups of `size` clips, right[g] of them right in group g."""
+    correct = np.arange(size) < np.asarray(right)[:, None]
+    return correct.ravel(), np.repeat(np.arange(len(right)), size)
+
+
+def betabinomial(accuracy, correlation):
+    """How many of a group's clips are right, where two clips of a group correlate so much."""
+    strength = 1 / correlation - 1
+    return stats.betabinom(CLIPS, accuracy * strength, (1 - accuracy) * strength)
+
+
+# Three groups with 5, 6 and 7 of 10 right: accuracy 0.6, standard deviation between groups 0.1,
+# standard error 0.1 / sqrt(3), so 0.24 / (0.01 / 3) = 72 effective clips; Student's t for two
+# degrees of freedom is 4.3027, k = 18.5128 / 72 = 0.25712, and Wilson's limits are
+# (0.6 + 0.12856 -+ sqrt(0.25712 * 0.24 + 0.12856 ** 2)) / 1.25712.
+def test_three_groups_by_hand():
+    correct, groups = clips_of([5, 6, 7], size=10)
+    assert interval_over_groups(correct, groups) == pytest.approx((0.35705, 0.80205), abs=1e-5)
+
+
+# Student's t for one degree of freedom is 12.7062; 0.24 / 0.1 ** 2 = 24 effective clips,
+# k = 161.448 / 24 = 6.72699: (0.6 + 3.36350 -+ sqrt(1.61448 + 11.31311)) / 7.72699.
+def test_two_groups_by_hand():
+    correct, groups = clips_of([5, 7], size=10)
+    assert interval_over_groups(correct, groups) == pytest.approx((0.04763, 0.97826), abs=1e-5)
+
+
+# Groups of 2, 4 and 8 clips with accuracies 0.5, 0.5 and 0.75: 9 / 14 = 0.64286 in all, the
+# squared error is 0.020833 / 3 = 0.0069444, k = 18.5128 * 0.0069444 / 0.22959 = 0.55996, and so
+# (0.64286 + 0.27998 -+ sqrt(0.55996 * 0.22959 + 0.27998 ** 2)) / 1.55996.
+def test_the_accuracy_of_unequal_groups_counts_clips():
+    correct = np.array([1, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0], bool)
+    groups = np.repeat(["a", "b", "c"], [2, 4, 8])
+    assert interval_over_groups(correct, groups) == pytest.approx((0.29996, 0.88320), abs=1e-5)
+
+
+# Where groups show no spread, the clips count: k = 18.5128 / 126 for 126 clips in three groups, and
+# Wilson's lower limit for an accuracy of 1 is 1 / (1 + k).
+def test_groups_that_are_all_right_or_all_wrong_do_not_promise_certainty():
+    right, wrong = clips_of([42, 42, 42]), clips_of([0, 0, 0])
+    assert interval_over_groups(*right) == (pytest.approx(126 / (126 + 18.5128), abs=1e-5), 1.0)
+    assert interval_over_groups(*wrong) == (0.0, pytest.approx(18.5128 / (126 + 18.5128), abs=1e-5))
+
+
+# k = 18.5128 / 30 = 0.61709: 0.5 -+ sqrt(0.61709 * 0.25 + 0.30855 ** 2) / 1.61709
+@pytest.mark.parametrize("half", [1, 0.5], ids=["half the clips", "each clip by half the seeds"])
+def test_groups_that_are_exactly_alike_do_not_promise_certainty(half):
+    correct = np.tile([half] * 5 + [1 - half] * 5, 3)
+    low, high = interval_over_groups(correct, np.repeat([0, 1, 2], 10))
+    assert (low, high) == pytest.approx((0.19113, 0.80887), abs=1e-5)
+
+
+def test_alike_up_to_rounding_is_alike():
+    thirds = np.array([0.1 + 0.2, 0.3, 0.3])  # two spellings of 0.3 that differ in the last bit
+    assert len(set(thirds)) == 2
+    low, high = interval_over_groups(np.repeat(thirds, 10), np.repeat([0, 1, 2], 10))
+    assert high - low > 0.3
+
+
+def test_more_clips_of_the_same_groups_promise_nothing():
+    few, many = clips_of([5, 6, 7], size=10), clips_of([50, 60, 70], size=100)
+    assert interval_over_groups(*many) == pytest.approx(interval_over_groups(*few))
+
+
+def test_the_order_of_clips_and_the_names_of_groups_do_not_matter():
+    correct, groups = clips_of([20, 30, 40])
+    shuffled = np.random.default_rng(0).permutation(len(correct))
+    names = np.array(["g07", "g01", "Archery_g03"])[groups]
+    assert interval_over_groups(correct[shuffled], list(names[shuffled])) == pytest.approx(
+        interval_over_groups(correct, groups)
+    )
+
+
+def test_the_interval_holds_the_accuracy_and_lies_between_0_and_1():
+    random = np.random.default_rng(1)
+    for _ in range(500):
+        groups = random.integers(random.integers(2, 12), size=random.integers(2, 60))
+        correct = random.random(len(groups)) < random.choice([0.03, 0.5, 0.97])
+        if len(set(groups)) > 1:
+            low, high = interval_over_groups(correct, groups)
+            assert 0 <= low <= correct.mean() <= high <= 1
+            assert high - low > 0.01
+
+
+@pytest.mark.parametrize("interval", [interval_over_groups, difference_over_groups])
+def test_one_group_has_no_interval(interval):
+    assert interval([True, False, True], ["g01"] * 3) == (None, None)
+
+
+@pytest.mark.parametrize("interval", [interval_over_groups, difference_over_groups])
+def test_nothing_measured_is_an_error(interval):
+    with pytest.raises(ValueError, match="at least one prediction"):
+        interval(np.array([], bool), [])
+
+
+# All ways in which three groups can turn out, each with its probability, so nothing is drawn. An
+# accuracy of 0.95 is beyond what three groups can settle: the interval errs on the wide side.
+def test_three_groups_cover_the_truth_exactly():
+    ways = np.array(list(combinations_with_replacement(range(CLIPS + 1), 3)))
+    orders = [factorial(3) / np.prod([factorial(n) for n in np.bincount(way)]) for way in ways]
+    low, high = np.array([interval_over_groups(*clips_of(way)) for way in ways]).T
+    for correlation in (0.02, 0.05, 0.1, 0.2):
+        for accuracy in (0.4, 0.55, 0.7, 0.85, 0.95):
+            chances = betabinomial(accuracy, correlation).pmf(ways).prod(axis=1) * orders
+            assert chances.sum() == pytest.approx(1)
+            covered = chances[(low <= accuracy) & (accuracy <= high)].sum()
+            assert 0.93 < covered < (1 if accuracy == 0.95 else 0.97), (correlation, accuracy)
+
+
+# The correlation of two clips of a group is drawn anew in each case, from 0.02 to 0.2. The true
+# coverages are 94.3 to 95.3 %, and the standard error of 2,500 cases is 0.4 %.
+@pytest.mark.parametrize("count", [7, 10, 25])
+@pytest.mark.parametrize("accuracy", [0.4, 0.55, 0.7, 0.85])
+def test_more_groups_cover_the_truth_in_simulated_cases(count, accuracy):
+    cases, random = 2500, np.random.default_rng(count)
+    correlation = random.uniform(0.02, 0.2, size=(cases, 1))
+    draws = betabinomial(accuracy, correlation).rvs(size=(cases, count), random_state=random)
+    low, high = np.array([interval_over_groups(*clips_of(right)) for right in draws]).T
+    assert 0.93 < np.mean((low <= accuracy) & (accuracy <= high)) < 0.97
+
+
+# Gains of 0, 1 and 2 of 10 clips: mean 0.1, standard error 0.1 / sqrt(3), 4.3027 of them.
+def test_a_difference_by_hand():
+    gained, groups = clips_of([0, 1, 2], size=10)
+    low, high = difference_over_groups(gained.astype(float), groups)
+    assert (low, high) == pytest.approx((0.1 - 0.24841, 0.1 + 0.24841), abs=1e-5)
+    assert difference_over_groups(-gained.astype(float), groups) == pytest.approx((-high, -low))
+
+
+# One clip gained in each of three groups of 10: the clips' standard deviation is
+# sqrt(0.1 * 0.9 * 30 / 29) = 0.30513, and 4.3027 * 0.30513 / sqrt(30) = 0.23970.
+def test_a_difference_that_is_the_same_in_all_groups_is_not_certain():
+    gained, groups = clips_of([1, 1, 1], size=10)
+    assert difference_over_groups(gained.astype(float), groups) == pytest.approx(
+        (0.1 - 0.23970, 0.1 + 0.23970), abs=1e-5
+    )
+
+
+def test_a_difference_stays_between_minus_1_and_1():
+    assert difference_over_groups([1, 1, 1, -1, -1, -1], list("aaabbb")) == (-1, 1)
+
+
+@pytest.mark.parametrize("count", [3, 10])
+def test_differences_of_two_methods_cover_the_truth_in_simulated_cases(count):
+    cases, random = 3000, np.random.default_rng(count)
+    first, second = (
+        betabinomial(accuracy, 0.1).rvs(size=(cases, count), random_state=random)
+        for accuracy in (0.5, 0.6)
+    )
+    covered = 0
+    for one, other in zip(first, second, strict=True):
+        right, groups = clips_of(one)
+        low, high = difference_over_groups(clips_of(other)[0].astype(float) - right, groups)
+        covered += low <= 0.1 <= high
+    assert 0.93 < covered / cases < 0.97
