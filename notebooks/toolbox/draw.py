@@ -4,6 +4,8 @@ import base64
 import html
 import io
 
+from toolbox.videos import evenly_spaced
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,12 +13,33 @@ from IPython.display import HTML
 from PIL import Image, ImageDraw
 from skimage.util import montage
 
+plt.rcParams["text.parse_math"] = False  # a class called "$5_vs_$10" is no formula
+MOST_FRAMES = 70  # in a grid: more are too small to see, and take minutes to draw
+MOST_PIXELS = 40_000_000  # in all pictures of an animation: about 120 MB while it is made
+
+
+def height_for(frames, width):
+    """The height, in the unit of `width`, in which the tallest of the frames fits; at most twice
+    the width (a taller frame is made narrower).
+    """
+    return width * min(2, max(frame.shape[0] / frame.shape[1] for frame in frames))
+
 
 def show_frames(frames, titles, columns=7, width=1.9, title=None):
-    """Draw frames (RGB arrays) in a grid, each with its title; returns the matplotlib figure."""
+    """Draw frames in a grid, each with its title; returns the matplotlib figure.
+
+    frames: RGB arrays, of any sizes; titles: a text for each; columns: frames side by side; width:
+    of a frame, in inches. Of more than 70 frames, 70 evenly spaced ones are drawn, and the title
+    says so.
+    """
+    frames, titles = list(frames), list(titles)
+    if len(frames) > MOST_FRAMES:
+        title = f"{title or ''} ({MOST_FRAMES} of {len(frames):,})".strip()
+        drawn = evenly_spaced(len(frames), MOST_FRAMES)
+        frames, titles = [frames[k] for k in drawn], [titles[k] for k in drawn]
     rows = -(-len(frames) // columns)
-    height, breadth = frames[0].shape[:2]
-    size = (columns * width, rows * (width * height / breadth + 0.32) + (0.4 if title else 0))
+    row_height = height_for(frames, width) + 0.32
+    size = (columns * width, rows * row_height + (0.4 if title else 0))
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for axis in axes.flat:
         axis.axis("off")
@@ -30,14 +53,19 @@ def show_frames(frames, titles, columns=7, width=1.9, title=None):
 def animate(clips, titles, columns=7, width=128, frames_per_second=10):
     """Play clips side by side in the page, as one looping animated WebP picture.
 
-    clips: lists of RGB uint8 frames (any size; shorter clips start again); returns an IPython
-    HTML object.
+    clips: lists of RGB uint8 frames (any size; shorter clips start again); titles: a text for each;
+    columns: clips side by side; width: of a clip, in pixels. Where all pictures together would have
+    more than 40 million pixels, only every second (third, ...) moment is shown, for twice the time.
+    Returns an IPython HTML object, whose alternative text names the titles.
     """
-    height = max(width * clip[0].shape[0] // clip[0].shape[1] for clip in clips)
+    titles = list(titles)
+    height = round(height_for([clip[0] for clip in clips], width))
     columns = min(columns, len(clips))
     grid = (-(-len(clips) // columns), columns)
+    moments = max(map(len, clips))
+    step = -(-moments * grid[0] * columns * width * (height + 16) // MOST_PIXELS)
     pages = []
-    for time in range(max(map(len, clips))):
+    for time in range(0, moments, step):
         tiles = [
             titled_tile(clip[time % len(clip)], title, width, height)
             for clip, title in zip(clips, titles, strict=True)
@@ -45,15 +73,17 @@ def animate(clips, titles, columns=7, width=128, frames_per_second=10):
         page = montage(tiles, grid_shape=grid, fill=(255, 255, 255), channel_axis=-1)
         pages.append(Image.fromarray(page))
     buffer = io.BytesIO()
-    timing = {"append_images": pages[1:], "duration": 1000 // frames_per_second, "loop": 0}
-    pages[0].save(buffer, "WEBP", save_all=True, quality=50, **timing)
+    timing = {"duration": 1000 * step // frames_per_second, "loop": 0}
+    pages[0].save(buffer, "WEBP", save_all=True, append_images=pages[1:], quality=50, **timing)
     picture = base64.b64encode(buffer.getvalue()).decode()
     description = html.escape(f"Animation: {', '.join(titles)}")
     return HTML(f'<img alt="{description}" src="data:image/webp;base64,{picture}">')
 
 
 def titled_tile(frame, title, width, height):
-    """A white tile, `width` x (`height` + 16) pixels: a line of text, below it the frame."""
+    """A white tile, an RGB array of `width` x (`height` + 16) pixels: a line of text, and below it
+    the frame, scaled to fit.
+    """
     scale = min((width - 2) / frame.shape[1], height / frame.shape[0])
     size = [max(1, round(side * scale)) for side in frame.shape[1::-1]]
     tile = Image.new("RGB", (width, height + 16), "white")
@@ -63,8 +93,10 @@ def titled_tile(frame, title, width, height):
 
 
 def draw_confusion(truth, predicted, classes):
-    """Draw a confusion matrix, one row for each true class, as counts; returns the matplotlib
-    figure.
+    """Draw a confusion matrix as counts, a row for each true class; returns the matplotlib figure.
+
+    truth, predicted: the classes of each clip (None where nothing was predicted: not counted);
+    classes: their names, in the order of rows and columns.
     """
     counts = pd.crosstab(
         pd.Categorical(truth, classes), pd.Categorical(predicted, classes), dropna=False

@@ -1,0 +1,147 @@
+"""toolbox.draw: grids, moving pictures and confusion matrices of any content."""
+
+import base64
+import html
+import io
+import re
+
+from toolbox.draw import animate, draw_confusion, show_frames, titled_tile
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+ODD = ["$5_vs_$10", "x_1^2 \\frac", "<b>&", "走る", "100%", "two\nlines"]
+
+
+def frame_of(width, height, shade=200):
+    return np.full((height, width, 3), shade, np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def picture_in(page):
+    """The picture in an HTML object, and its alternative text."""
+    alt, encoded = re.fullmatch(
+        r'<img alt="([^"]*)" src="data:image/webp;base64,([^"]*)">', page.data
+    ).groups()
+    return Image.open(io.BytesIO(base64.b64decode(encoded))), html.unescape(alt)
+
+
+# Grids
+
+
+def test_a_grid_shows_each_frame_with_its_title():
+    frames = [frame_of(64, 48, shade) for shade in (10, 20, 30)]
+    figure = show_frames(
+        frames, pd.Series(["a", "b", "c"], index=[7, 8, 9]), columns=2, title="All"
+    )
+    figure.canvas.draw()
+    filled = [axis for axis in figure.axes if axis.images]
+    assert [axis.get_title() for axis in filled] == ["a", "b", "c"]
+    assert [axis.images[0].get_array()[0, 0, 0] for axis in filled] == [10, 20, 30]
+    assert len(figure.axes) == 4
+    assert figure.get_suptitle() == "All"
+
+
+def test_frames_of_any_size_have_room():
+    """A row is as high as its tallest frame needs: twice the width at most."""
+    wide, square, tall = frame_of(160, 90), frame_of(50, 50), frame_of(10, 500)
+    for frames, height in (([wide, wide], 90 / 160), ([wide, square], 1), ([tall, wide], 2)):
+        figure = show_frames(frames, ["one", "two"], columns=2, width=2)
+        figure.canvas.draw()
+        assert figure.get_size_inches().tolist() == pytest.approx([4, 2 * height + 0.32])
+
+
+def test_of_very_many_frames_some_are_drawn():
+    frames = [frame_of(8, 8, number % 256) for number in range(300)]
+    figure = show_frames(frames, map(str, range(300)), columns=10, title="Kept")
+    titles = [axis.get_title() for axis in figure.axes if axis.images]
+    assert len(titles) == 70
+    assert (titles[0], titles[-1]) == ("0", "299")
+    assert figure.get_suptitle() == "Kept (70 of 300)"
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_names_are_never_formulas():
+    figure = show_frames([frame_of(8, 8)] * len(ODD), ODD, title=ODD[0])
+    figure.canvas.draw()
+    assert [axis.get_title() for axis in figure.axes if axis.images] == ODD
+    draw_confusion(ODD, ODD, ODD).canvas.draw()
+
+
+# Moving pictures
+
+
+def test_an_animation_of_clips_of_any_size():
+    clips = [[frame_of(8, 8)], [frame_of(48, 80, shade) for shade in range(3)]]
+    clips.append([frame_of(640, 360, 40 * shade) for shade in range(6)])
+    picture, alt = picture_in(animate(clips, ["<tiny>", "portrait", "wide"], columns=2))
+    assert alt == "Animation: <tiny>, portrait, wide"
+    assert picture.n_frames == 6
+    assert picture.size == (2 * 128, 2 * (round(128 * 80 / 48) + 16))
+    for moment in (0, 5):
+        picture.seek(moment)
+        shown = np.asarray(picture.convert("RGB")).astype(int)
+        lower_left = shown[229 + 16 + 40, 64]  # in the middle of the wide clip's upper part
+        assert abs(lower_left - 40 * moment).max() < 8
+
+
+def test_odd_titles_can_be_drawn():
+    picture, alt = picture_in(animate([[frame_of(64, 48)]] * len(ODD), ODD))
+    assert picture.n_frames == 1
+    assert alt == f"Animation: {', '.join(ODD)}"
+
+
+def test_an_animation_too_large_shows_fewer_moments_for_longer():
+    """A picture of 1000 x 1016 pixels has 1.016 million, so 39 fit into 40 million: every third of
+    100 moments is shown.
+    """
+    clip = [frame_of(16, 16, 60 * (moment // 3 % 4)) for moment in range(100)]
+    picture, _ = picture_in(animate([clip], ["x"], width=1000, frames_per_second=10))
+    assert picture.n_frames == 34
+    picture.seek(1)
+    picture.load()
+    assert picture.info["duration"] == 300
+
+
+def test_a_frame_of_extreme_shape_does_not_blow_up_the_page():
+    clips = [[frame_of(2, 4000)], [frame_of(4000, 2)]]
+    picture, _ = picture_in(animate(clips, ["tall", "wide"]))
+    assert picture.size == (2 * 128, 2 * 128 + 16)
+
+
+def test_a_tile_holds_its_text_and_its_frame():
+    tile = titled_tile(frame_of(320, 240, 50), "title", 160, 120)
+    assert tile.shape == (136, 160, 3)
+    assert tile.dtype == np.uint8
+    assert (tile[:16] < 100).any()  # dark text
+    assert (tile[20:130, 5:150] == 50).all()
+
+
+# Confusion
+
+
+def test_the_confusion_matrix_counts_all_predictions():
+    classes = ["Jump", "Run", "Walk"]
+    truth = ["Jump", "Jump", "Run", "Walk", "Run"]
+    predicted = ["Jump", "Run", "Run", None, "Jump"]  # the fourth clip had no frame
+    axis = draw_confusion(truth, predicted, classes).axes[0]
+    counts = np.asarray(axis.images[0].get_array())
+    assert counts.tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
+    assert [label.get_text() for label in axis.get_yticklabels()] == classes
+    assert sorted(text.get_text() for text in axis.texts) == ["1"] * 4
+
+
+def test_a_hundred_classes_are_drawn_without_names():
+    classes = [f"class{number:03}" for number in range(101)]
+    figure = draw_confusion(classes, classes, classes)
+    figure.canvas.draw()
+    assert max(figure.get_size_inches()) < 15
+    assert np.asarray(figure.axes[0].images[0].get_array()).trace() == 101
