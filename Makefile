@@ -1,12 +1,18 @@
-# make course   run the notebooks from videos to results       make lab      open them in JupyterLab
+# make course   run Part I from videos to results              make lab      open the course in JupyterLab
 # make test     everything that is checked                     make bench    speed and memory against the 2019 recipe
-# make scale    install Ray, an extra, and run notebook 11
+# make scale    install Ray, an extra, and run notebook 11     make clean    remove what runs made of the built-in clips
+#
+# make course NOTEBOOKS=all                   everything          make course DATASET=/path/to/videos
+# make course NOTEBOOKS="04 05" KNOBS="SEED=1 SPLIT='split_by_group'"
 #
 # For maintainers: make export (cells to framevote/), make outputs (run the committed notebooks again), make lock
 
-DATASET ?= mocap
-NOTEBOOKS ?=
-KNOBS ?=
+# the runner reads these from its environment, so that neither make nor the shell takes them apart
+override DATASET := $(value DATASET)
+override NOTEBOOKS := $(value NOTEBOOKS)
+override KNOBS := $(value KNOBS)
+export DATASET NOTEBOOKS KNOBS
+export PYTHONPATH := $(CURDIR)/notebooks
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -17,10 +23,10 @@ VGG16 := weights/vgg16_imagenet_notop.weights.h5
 .PHONY: course scale test lab bench export outputs lock install clean
 
 course: .venv/installed
-	@$(RUN) tools/run_course.py --dataset "$(DATASET)" --notebooks "$(NOTEBOOKS)" $(KNOBS:%=--set %)
+	@$(RUN) tools/run_course.py
 
 scale: .venv/installed-scale
-	@$(RUN) tools/run_course.py --dataset "$(DATASET)" --notebooks 11 $(KNOBS:%=--set %)
+	@$(RUN) tools/run_course.py --notebooks 11
 
 test: .venv/installed-scale $(VGG16)
 	$(RUN) -m ruff check .
@@ -31,19 +37,19 @@ test: .venv/installed-scale $(VGG16)
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 $(VGG16): | .venv/installed
-	@PYTHONPATH=notebooks $(RUN) -c "from framevote.transfer import load_vgg16; load_vgg16('weights')"
+	@$(RUN) -c "from pathlib import Path; from toolbox.vgg16 import vgg16_weights; vgg16_weights(Path('weights'))"
 
 lab: .venv/installed
-	$(RUN) -m jupyter lab notebooks/00_get_the_videos.ipynb
+	$(RUN) -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_get_the_videos.ipynb
 
 bench: .venv/installed-scale
-	@$(RUN) benchmarks/run.py --dataset "$(DATASET)"
+	@$(RUN) benchmarks/run.py --dataset "$${DATASET:-mocap}"
 
 export: .venv/installed
 	$(RUN) tools/export.py
 
 outputs: export .venv/installed-scale
-	@$(RUN) tools/run_course.py --in-place --notebooks "$(NOTEBOOKS)"
+	@$(RUN) tools/run_course.py --in-place
 
 install: .venv/installed
 
@@ -64,5 +70,5 @@ lock: .venv/installed
 	.venv/bin/uv pip compile --universal --python-version 3.11 --no-header --no-annotate --upgrade \
 		requirements-dev.txt -o requirements.lock
 
-clean:
-	rm -rf executed/mocap data/mocap/train_1* data/mocap/split_by_* data/mocap/frames_* data/mocap/ladder data/mocap/votes data/mocap/features_parquet data/mocap/*.csv data/mocap/*.npy data/mocap/*.json data/mocap/*.unfinished weights/mocap
+clean:  # what git ignores there is what runs made
+	git clean -fdX data/mocap weights/mocap executed/mocap
