@@ -37,7 +37,7 @@ test: .venv/installed-scale $(VGG16)
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 $(VGG16): | .venv/installed
-	@$(RUN) -c "from pathlib import Path; from toolbox.vgg16 import vgg16_weights; vgg16_weights(Path('weights'))"
+	@$(RUN) -c "from toolbox.vgg16 import vgg16_weights; vgg16_weights('weights')"
 
 lab: .venv/installed
 	$(RUN) -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_get_the_videos.ipynb

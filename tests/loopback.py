@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from framevote.download import Source
+from toolbox.ucf101 import Source
 
 
 class Server(ThreadingHTTPServer):

@@ -1,10 +1,12 @@
-"""UCF101 from the web: fetch, resume, verify, unpack."""
+"""UCF101 from the web: fetched whole or in part, resumed, verified, unpacked.
+
+What talks to servers (requests, remotezip) is imported by the functions that do.
+"""
 
 import hashlib
 import os
 import shutil
 import stat
-import sys
 import warnings
 from difflib import get_close_matches
 from functools import partial
@@ -13,12 +15,10 @@ from time import sleep
 from typing import NamedTuple
 from zipfile import ZipFile
 
+from toolbox.parallel import progress
+
 import numpy as np
-import requests
-from remotezip import RangeNotSupported, RemoteIOError, RemoteZip
-from tqdm.std import tqdm
 from tqdm.utils import CallbackIOWrapper
-from urllib3.exceptions import HTTPError
 
 
 class Source(NamedTuple):
@@ -39,6 +39,10 @@ UCF101_VIDEOS = Source(
     6_960_400_115,
     "dabf56f573cd19c79e096563529fec8126a2a34e18e10c72eb621dd687532b0d",
 )
+
+UNCOMPRESSED = {"Accept-Encoding": "identity"}  # the bytes of the file, so that they can be counted
+BLOCK = 1 << 14  # bytes; what a cut costs at most
+VIDEOS_AT = ("UCF-101/*/*", "videos/*/*", "*/*.avi")  # where people unpack them by hand
 
 
 def mirror(variable, source):
@@ -127,6 +131,10 @@ def keep_trying(step, have, url, tries=5):
     0.5, 1, 2, ... seconds and call again; `tries` errors in a row without a gain, or an answer
     such as 404, raise ConnectionError with the reason.
     """
+    import requests
+    from remotezip import RemoteIOError
+    from urllib3.exceptions import HTTPError
+
     failures, before = 0, have()
     while True:
         try:
@@ -148,10 +156,6 @@ def is_final(error):
         return True
     response = getattr(error.__context__ or error, "response", None)  # remotezip wraps the error
     return response is not None and response.status_code < 500 and response.status_code != 429
-
-
-UNCOMPRESSED = {"Accept-Encoding": "identity"}  # the bytes of the file, so that they can be counted
-BLOCK = 1 << 14  # bytes; what a cut costs at most
 
 
 def download(source, target, patience=60):
@@ -205,6 +209,8 @@ def ask(source, start, patience):
     If the server's certificate can't be verified (that of UCF's own server has failed for many
     people), the bytes are taken all the same: the SHA-256 that we expect vouches for them.
     """
+    import requests
+
     headers = {"Range": f"bytes={start}-", **UNCOMPRESSED}
     get = partial(requests.get, source.url, headers=headers, stream=True, timeout=patience)
     try:
@@ -234,9 +240,8 @@ def check(source, file):
 
 
 def byte_bar(title, total, initial=0):
-    """A tqdm bar on standard output that counts bytes, with the rate and the time left."""
-    look = {"unit": "B", "unit_scale": True, "file": sys.stdout, "ncols": 90, "mininterval": 0.5}
-    return tqdm(total=total, initial=initial, desc=title, **look)
+    """A progress bar that counts bytes, with the rate and the time left."""
+    return progress(total=total, initial=initial, desc=title, unit="B", unit_scale=True)
 
 
 def require_space(folder, size):
@@ -309,6 +314,8 @@ def not_there(folder, clips):
 
 def fetch_part(source, folder, clips, patience=60):
     """Fetch single clips out of the zip at `source.url`; returns those that it lacks."""
+    import requests
+    from remotezip import RangeNotSupported, RemoteZip
 
     settings = {"timeout": patience, "headers": UNCOMPRESSED}
 
@@ -339,7 +346,7 @@ def fetch_whole(source, folder, clips, patience=60):
     return lacking
 
 
-def fetch_lists(folder, lists=UCF101_LISTS, patience=60):
+def fetch_lists(folder, lists, patience=60):
     """Fetch the official lists to folder/ucfTrainTestlist, unless `folder` has lists."""
     file = folder / "UCF101_lists.zip"
     if lists_in(folder) and not file.exists():
@@ -352,19 +359,17 @@ def fetch_lists(folder, lists=UCF101_LISTS, patience=60):
     file.unlink()
 
 
-VIDEOS_AT = ("UCF-101/*/*", "videos/*/*", "*/*.avi")
-
-
-def fetch_ucf101(
-    folder, classes=10, groups=None, videos=UCF101_VIDEOS, lists=UCF101_LISTS, patience=60
-):
+def fetch_ucf101(folder, classes=10, groups=None, videos=None, lists=None, patience=60):
     """Get UCF101, or a part of it: `folder` then holds `UCF-101/<class>/v_….avi` and
     `ucfTrainTestlist/*.txt`.
 
-    classes, groups: see `choose_clips`; videos, lists: a Source each; patience: seconds to wait
-    for a silent server. What is there is not fetched again, and videos that were unpacked by
-    hand are left alone. Raises ConnectionError, ValueError or OSError with the reason.
+    classes, groups: see `choose_clips`; videos, lists: a Source each, by default the official one
+    or its `mirror`; patience: seconds to wait for a silent server. What is there is not fetched
+    again, and videos that were unpacked by hand are left alone. Raises ConnectionError, ValueError
+    or OSError with the reason.
     """
+    videos = videos or mirror("FRAMEVOTE_UCF101_VIDEOS", UCF101_VIDEOS)
+    lists = lists or mirror("FRAMEVOTE_UCF101_LISTS", UCF101_LISTS)
     folder.mkdir(parents=True, exist_ok=True)
     journal = folder / "fetched.txt"  # there if we fetched; names clips that the zip lacks
     by_hand = not journal.exists() and any(map(any, map(folder.glob, VIDEOS_AT)))
