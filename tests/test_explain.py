@@ -1,5 +1,7 @@
 """Notebook 07: heat maps, covered windows, moving regions, calibration, neighbours."""
 
+import toolbox  # noqa: F401  before TensorFlow, which it silences
+
 import keras
 import numpy as np
 import pytest

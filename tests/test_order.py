@@ -4,7 +4,7 @@ import cv2
 import keras
 import numpy as np
 import pytest
-from clips import write_clip
+from clips import claim_rate, write_clip
 
 from framevote.order import (
     CELLS,
@@ -49,6 +49,14 @@ USE_ORDER = [convolution, recurrent, transformer]
 )
 def test_evenly_spaced_by_hand(count, wanted, chosen):
     assert evenly_spaced(count, wanted).tolist() == chosen
+
+
+@pytest.mark.parametrize(
+    ("count", "wanted", "chosen"),
+    [(9, 3, [0, 4, 8]), (4, 4, [0, 1, 2, 3]), (1, 3, [0, 0, 0]), (2, 4, [0, 0, 1, 1])],
+)
+def test_few_frames_may_be_repeated(count, wanted, chosen):
+    assert evenly_spaced(count, wanted, repeat=True).tolist() == chosen
 
 
 @pytest.mark.parametrize("wanted", [2, 3, 8, 16])
@@ -281,6 +289,13 @@ def test_motion_is_counted_in_seconds_not_in_frames(tmp_path):
     slow = directions(motion_of(film(tmp_path / "slow.avi", 2, fps=50), 6))[4]
     fast = directions(motion_of(film(tmp_path / "fast.avi", 4, fps=25), 6))[4]
     assert slow == pytest.approx(fast, rel=0.25)  # 100 pixels a second, both of them
+
+
+def test_a_rate_that_nobody_believes_is_taken_as_25(tmp_path):
+    clip = film(tmp_path / "clip.avi", 3)
+    moments = motion_of(clip, 6)
+    claim_rate(clip, microseconds_per_frame=1000, rate=1000, scale=1)
+    assert np.allclose(motion_of(clip, 6), moments)
 
 
 def test_shuffled_frames_move_otherwise_and_always_alike(tmp_path):

@@ -1,6 +1,8 @@
 """Notebook 06: frames of all clips, pooled features, decisions for clips, fine-tuning."""
 
-import keras
+from toolbox.datasets import Dataset
+from toolbox.vgg16 import load_vgg16, vgg16_weights
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,18 +13,19 @@ from framevote.pooling import (
     all_classes,
     clip_answers,
     fine_tunable,
+    folds_over_groups,
     frames_of_all_clips,
+    in_brackets,
     linear_classifier,
     mean_and_deviation,
     mean_probability,
     pooled,
     read_clips,
+    read_pooled,
     square_root,
     thinned,
     unit_length,
 )
-from framevote.transfer import extract_features
-from framevote.videos import Dataset
 from framevote.voting import majority_vote
 
 # Clips and frames
@@ -30,8 +33,8 @@ from framevote.voting import majority_vote
 
 def test_clips_are_read_with_labels_and_part(tmp_path):
     dataset = Dataset("small", tmp_path, tmp_path / "data", tmp_path / "weights")
-    (dataset.data / "split_by_frame").mkdir(parents=True)
-    np.save(dataset.data / "split_by_frame" / "classes.npy", np.array(["Walk", "run"]))
+    dataset.data.mkdir()
+    np.save(dataset.data / "classes.npy", np.array(["Walk", "run"]))
     table = pd.DataFrame({"clip": ["a", "b", "c"], "class": ["run", "Walk", "None"]})
     table["part"] = ["train", "test", "test"]
     table.to_csv(dataset.data / "videos.csv", index=False)
@@ -94,22 +97,37 @@ def test_pooled_features_are_the_mean_over_places(base):
     assert np.allclose(found, maps.mean(axis=(1, 2)), rtol=1e-4, atol=1e-4)
 
 
-def test_pooled_features_are_kept_as_rows_of_512(base, course, tmp_path):
-    dataset, videos = course
+def test_pooled_features_are_found_with_their_frames(course, tmp_path):
+    clips, videos = course
+    dataset = Dataset("small", clips.folder, tmp_path, tmp_path)
+    with pytest.raises(FileNotFoundError, match="Run notebook 06 first; 5 must be the highest"):
+        read_pooled(dataset, videos, 5)
     frames, _ = frames_of_all_clips(dataset, videos, 5)
-    paths = [dataset.data / "frames_5" / image for image in frames["image"][:3]]
-    preprocess = keras.applications.vgg16.preprocess_input
-    extract_features(paths, pooled(base), tmp_path / "pooled.npy", preprocess)
-    features = np.load(tmp_path / "pooled.npy")
-    assert features.shape == (3, 512)
-    assert features.max() > 1  # the values of preprocess_input are in the hundreds
+    np.save(dataset.data / "pooled_5.npy", np.ones((20, 512), "float16"))
+    found, features = read_pooled(dataset, videos, 5)
+    assert found.equals(frames)
+    assert features.shape == (20, 512) and features.dtype == np.float32
+
+
+def test_pooled_features_of_another_table_of_clips_are_refused(course, tmp_path):
+    clips, videos = course
+    dataset = Dataset("small", clips.folder, tmp_path, tmp_path)
+    frames_of_all_clips(dataset, videos, 5)
+    np.save(dataset.data / "pooled_5.npy", np.ones((20, 512), "float16"))
+    for others in (videos[::-1].reset_index(drop=True), videos.head(2)):
+        with pytest.raises(ValueError, match="run notebook 06 again"):
+            read_pooled(dataset, others, 5)
+    np.save(dataset.data / "pooled_5.npy", np.ones((19, 512), "float16"))
+    with pytest.raises(ValueError, match="run notebook 06 again"):
+        read_pooled(dataset, videos, 5)
 
 
 def test_mean_and_deviation_by_hand():
-    features = np.array([[1.0, 0.0], [5.0, 5.0], [3.0, 0.0], [5.0, 9.0]])
-    clips, described = mean_and_deviation(features, np.array([7, 4, 7, 4]))
+    features = np.array([[1.0, 0.0], [5.0, 5.0], [1.0, 0.0], [7.0, 6.0], [5.0, 9.0]])
+    clips, described = mean_and_deviation(features, np.array([7, 4, 7, 7, 4]))
     assert clips.tolist() == [4, 7]
-    assert described.tolist() == [[5.0, 7.0, 0.0, 2.0], [2.0, 0.0, 1.0, 0.0]]
+    assert described[0].tolist() == [5.0, 7.0, 0.0, 2.0]
+    assert described[1] == pytest.approx([3.0, 2.0, 8**0.5, 8**0.5])  # the medians are 1 and 0
 
 
 def test_one_frame_has_no_deviation():
@@ -154,6 +172,50 @@ def blobs(classes, seed=0):
     return rng.gamma(2.0, centres[labels] / 2).astype("float32"), labels
 
 
+def test_square_roots_by_hand():
+    assert square_root().fit_transform(np.array([[4.0, 9.0, 0.0]])).tolist() == [[2, 3, 0]]
+
+
+def test_folds_keep_groups_together_and_judge_every_row_once():
+    targets, groups = np.tile([0, 1, 1], 20), np.repeat([f"g{i}" for i in range(10)], 6)
+    folds = folds_over_groups(targets, groups)
+    assert len(folds) == 5
+    assert sorted(np.concatenate([judged for _, judged in folds])) == list(range(60))
+    for known, judged in folds:
+        assert not set(groups[known]) & set(groups[judged])
+        assert len(known) + len(judged) == 60
+
+
+def test_the_seed_draws_other_folds():
+    targets, groups = np.tile([0, 1], 20), np.repeat([f"g{i}" for i in range(20)], 2)
+    first, again, other = (folds_over_groups(targets, groups, seed)[0][1] for seed in (1, 1, 2))
+    assert first.tolist() == again.tolist() != other.tolist()
+
+
+def test_two_classes_of_four_clips_are_enough():
+    """Of each class three clips are for training, each of a group of its own, or of three."""
+    for groups in ([f"clip {i}" for i in range(6)], ["g1", "g2", "g3"] * 2):
+        folds = folds_over_groups(np.array([0, 0, 0, 1, 1, 1]), np.array(groups))
+        assert folds and all(1 < len(set(known // 3)) < len(known) for known, _ in folds)
+    rng = np.random.default_rng(0)
+    features = np.repeat([[0.0] * 5, [9.0] * 5], 3, axis=0) + rng.normal(size=(6, 5))
+    model = linear_classifier().fit(features[folds[0][0]], folds[0][0] // 3)
+    assert (model.predict(features[folds[0][1]]) == folds[0][1] // 3).all()
+
+
+@pytest.mark.parametrize(
+    ("targets", "groups"),
+    [
+        ([0, 0, 1, 1], ["g1"] * 4),  # one group
+        ([0, 0, 1, 1], ["g1", "g1", "g2", "g2"]),  # one class is left, whichever group goes
+        ([0, 0, 1, 1], ["g1", "g2", "g1", "g2"]),  # two examples of two classes are left
+    ],
+)
+def test_too_few_groups_are_named(targets, groups):
+    with pytest.raises(ValueError, match=r"4 training examples in \d groups? are too few"):
+        folds_over_groups(np.array(targets), np.array(groups))
+
+
 @pytest.mark.parametrize("prepare", ["passthrough", square_root(), StandardScaler()])
 def test_the_linear_classifier_learns_what_is_separable(prepare):
     model = linear_classifier(prepare).fit(*blobs(4))
@@ -170,9 +232,7 @@ def test_fewer_examples_than_features_are_enough():
 
 @pytest.mark.parametrize("labels_seen", [[0, 1, 2], [0, 2], [1, 2]])
 def test_fine_tuning_starts_as_the_linear_classifier(weights_folder, labels_seen):
-    from framevote.transfer import load_vgg16
-
-    base = load_vgg16(weights_folder)
+    base = load_vgg16(vgg16_weights(weights_folder))
     features, labels = blobs(3)
     seen = np.isin(labels, labels_seen)
     classifier = linear_classifier().fit(features[seen], labels[seen])
@@ -182,11 +242,13 @@ def test_fine_tuning_starts_as_the_linear_classifier(weights_folder, labels_seen
     expected[:, labels_seen] = classifier.predict_proba(pooled(base).predict_on_batch(frames))
     assert np.allclose(model.predict_on_batch(frames), expected, atol=1e-2)
 
+    nothing, expected = np.zeros((1, 512), "float32"), np.zeros((1, 3))  # every score is negative
+    expected[:, labels_seen] = classifier.predict_proba(nothing)
+    assert np.allclose(model.layers[-1](nothing), expected, atol=1e-4)
+
 
 def test_fine_tuning_changes_block_5_and_nothing_before(weights_folder):
-    from framevote.transfer import load_vgg16
-
-    base = load_vgg16(weights_folder)
+    base = load_vgg16(vgg16_weights(weights_folder))
     model = fine_tunable(base, linear_classifier().fit(*blobs(3)), 3, rate=1e-3)
     before = {layer.name: layer.get_weights() for layer in base.layers if layer.weights}
     frames = np.random.default_rng(0).uniform(-120, 120, (2, 224, 224, 3)).astype("float32")
@@ -213,3 +275,8 @@ def test_classes_never_seen_get_no_probability():
 def test_unit_length_leaves_zeros():
     unit = unit_length(np.array([[3.0, 4.0], [0.0, 0.0]]))
     np.testing.assert_allclose(unit, [[0.6, 0.8], [0, 0]])
+
+
+def test_an_interval_as_text():
+    assert in_brackets(0.414, 0.628) == "(41% to 63%)"
+    assert in_brackets(None, None) == in_brackets(np.nan, np.nan) == "(one group, no interval)"

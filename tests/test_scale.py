@@ -7,20 +7,27 @@ import sys
 from functools import partial
 from itertools import islice
 
+from toolbox.datasets import make_video_table
+from toolbox.resume import extract_frames
+from toolbox.vgg16 import fastest_network
+
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
 from clips import cut, make_dataset, write_clip
 
-from framevote.frames import extract_frames
-from framevote.transfer import extract_features
-from framevote.videos import make_video_table
+from framevote.frames import extract_clip
+from framevote.transfer import divide_by_255, extract_features
 
 ray = pytest.importorskip("ray", reason="Ray is an extra: see requirements-scale.txt")
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 scale = pytest.importorskip("framevote.scale")
+
+
+WAY = "Keras float32"
+FACTS = {"preprocess": "of one kind"}
 
 
 @pytest.fixture
@@ -41,7 +48,7 @@ def parts(tmp_path):
 @pytest.fixture
 def clips(videos):
     """The same as work to do."""
-    return scale.clip_table(*videos, "float32")
+    return scale.clip_table(*videos, FACTS)
 
 
 class Counter:
@@ -76,7 +83,7 @@ def expected(clips):
 
 
 def test_frames_are_the_jpeg_files_of_notebook_01(videos, clips, tmp_path):
-    extract_frames(*videos, tmp_path / "frames")
+    extract_frames(extract_clip, *videos, tmp_path / "frames")
     for job in clips.to_dict("records"):
         rows = scale.frames_of_clip(job)
         assert [row["frame"] for row in rows] == list(range(rows[0]["frames"]))
@@ -197,13 +204,14 @@ def test_clips_that_are_not_asked_about_stay(clips, parts):
     assert sorted(rows_in(parts)) == sorted(expected(clips))
 
 
-def test_another_video_rate_or_precision_is_another_version(videos):
+def test_another_video_rate_or_preprocessing_is_another_version(videos):
     table, root = videos
-    before = scale.clip_table(table, root, "float32")
-    assert (scale.clip_table(table, root, "mixed_bfloat16")["version"] != before["version"]).all()
-    assert (scale.clip_table(table, root, "float32", 2)["version"] != before["version"]).all()
+    before = scale.clip_table(table, root, FACTS)
+    other = {"preprocess": "of another kind"}
+    assert (scale.clip_table(table, root, other)["version"] != before["version"]).all()
+    assert (scale.clip_table(table, root, FACTS, 2)["version"] != before["version"]).all()
     write_clip(root / table["video"][0], frames=30)
-    after = scale.clip_table(table, root, "float32")["version"] != before["version"]
+    after = scale.clip_table(table, root, FACTS)["version"] != before["version"]
     assert after.tolist() == [True] + [False] * (len(table) - 1)
 
 
@@ -217,7 +225,7 @@ def broken_clips(videos):
     deleted.unlink()
     write_clip(cut_off, frames=100)
     cut(cut_off, 0.5)
-    return scale.clip_table(table, root, "float32")
+    return scale.clip_table(table, root, FACTS)
 
 
 def check_the_broken(clips, folder):
@@ -253,17 +261,22 @@ def test_clips_of_which_nothing_came_are_listed(clips, parts):
     assert listed["problem"].str.startswith("nothing came of it").all()
 
 
-def test_a_worker_computes_what_notebook_04_does(videos, clips, base, weights_folder, tmp_path):
+@pytest.fixture(scope="module")
+def network(weights_folder):
+    """VGG16 as notebook 04 runs it with WAY = "Keras float32"."""
+    return fastest_network(weights_folder, divide_by_255, WAY)
+
+
+def test_a_worker_computes_what_notebook_04_does(videos, clips, network, weights_folder, tmp_path):
     table, root = videos
-    extract_frames(table, root, tmp_path / "frames")
+    extract_frames(extract_clip, table, root, tmp_path / "frames")
     images = sorted((tmp_path / "frames").glob("*.jpg"))[:6]
-    extract_features(images, base, tmp_path / "features.npy", batch_size=4)
+    extract_features(images, network, tmp_path / "features.npy", batch_size=4)
     of_04 = np.load(tmp_path / "features.npy").astype("float32").mean(axis=(1, 2))
-    worker = scale.FeatureWorker(weights_folder, tmp_path / "parts", base=base, batch_size=3)
-    list(
-        scale.go_on(clips, tmp_path / "parts", lambda todo: scale.plain_loop(todo.head(4), worker))
-    )
-    about, features = scale.read_features(tmp_path / "parts")
+    folder = tmp_path / "parts"
+    worker = scale.FeatureWorker(weights_folder, folder, WAY, network=network, batch_size=3)
+    list(scale.go_on(clips, folder, lambda todo: scale.plain_loop(todo.head(4), worker)))
+    about, features = scale.read_features(folder)
     names = about["clip"] + "_frame" + about["frame"].astype(str) + ".jpg"
     rows = pd.Series(range(len(names)), index=names)[[image.name for image in images]]
     largest = of_04.max(axis=1, keepdims=True)
@@ -281,7 +294,7 @@ def running_ray():
 def settings(weights_folder, folder, threads=1):
     """The arguments of a scale.FeatureWorker."""
     places = {"weights": str(weights_folder), "folder": str(folder)}
-    return places | {"precision": "float32", "threads": threads, "batch_size": 4}
+    return places | {"way": WAY, "threads": threads, "batch_size": 4}
 
 
 def test_a_pool_without_a_seat_for_decoding_is_refused(running_ray, clips, weights_folder, parts):
@@ -291,7 +304,9 @@ def test_a_pool_without_a_seat_for_decoding_is_refused(running_ray, clips, weigh
             next(run)
 
 
-def test_a_killed_worker_loses_nothing(running_ray, broken_clips, base, weights_folder, tmp_path):
+def test_a_killed_worker_loses_nothing(
+    running_ray, broken_clips, network, weights_folder, tmp_path
+):
     """Broken clips among the work; a real process is killed; rows equal the plain loop's."""
     by_ray, by_loop = tmp_path / "ray", tmp_path / "loop"
     pool = settings(weights_folder, by_ray)
@@ -312,7 +327,7 @@ def test_a_killed_worker_loses_nothing(running_ray, broken_clips, base, weights_
     rows = rows_in(by_ray)
     assert len(rows) == len(set(rows))
 
-    worker = scale.FeatureWorker(weights_folder, by_loop, base=base)
+    worker = scale.FeatureWorker(weights_folder, by_loop, WAY, network=network)
     list(scale.go_on(broken_clips, by_loop, lambda todo: scale.plain_loop(todo, worker)))
     (about, features), (same, theirs) = scale.read_features(by_ray), scale.read_features(by_loop)
     assert about.equals(same)

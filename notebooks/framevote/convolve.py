@@ -3,6 +3,7 @@
 # %% auto #0
 __all__ = [
     "ClipBatches",
+    "Watch",
     "augment",
     "convolve_2plus1",
     "cut_square",
@@ -14,45 +15,33 @@ __all__ = [
     "r2plus1d",
     "residual_block",
     "small_clip",
-    "spread",
     "square_around",
     "store_clips",
     "train_on_clips",
 ]
 
-# %% ../09_convolve_over_time.ipynb #09-003
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+# %% ../09_convolve_over_time.ipynb #09-3b4
+# "No module named 'toolbox'"? This notebook belongs into the folder notebooks/ of the course.
 import time
 
-import cv2
-import numpy as np
-import pandas as pd
-
-from framevote.explain import moving_region
-from framevote.transfer import (
-    Watch,
-    fingerprint_of,
-    is_complete,
-    read_note,
-    write_note,
-)
-from framevote.videos import (
-    in_threads,
-    progress,
-    quiet_start,
-    sample_frames,
-    whole_file,
-)
+from toolbox.files import read_json, whole_file, write_json
+from toolbox.parallel import in_threads, progress
+from toolbox.quiet import quiet_start
+from toolbox.record import digest_of
+from toolbox.videos import frames_to_show
 
 with quiet_start():
     import keras
+import cv2
+import numpy as np
+import pandas as pd
 from keras import layers, ops
 
+from framevote.explain import moving_region
+from framevote.order import evenly_spaced
 
-# %% ../09_convolve_over_time.ipynb #09-008
+
+# %% ../09_convolve_over_time.ipynb #09-b6d
 def square_around(region, margin=0.1):
     """The smallest square that holds a region, with a margin, as far as it fits into the frame:
     (top, left, side) in pixels.
@@ -77,37 +66,30 @@ def cut_square(frame, top, left, side, size):
     return cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def spread(length, count):
-    """The indices of `count` evenly spaced frames out of `length`, from the first to the last;
-    frames are repeated where there are fewer.
-    """
-    return np.floor(np.linspace(0, length - 1, count) + 0.5).astype(int)
-
-
 def small_clip(path, count, size):
     """A clip as `count` evenly spaced frames, cut to where something moves: RGB uint8 (count, size,
     size, 3). A clip with fewer frames repeats them. Raises ValueError if it can't be read.
     """
-    frames = sample_frames(path, count)
-    if not frames:
-        raise ValueError(f"no frame of {path} can be decoded")
+    frames = frames_to_show(path, count, width=480)
     square = square_around(moving_region(frames))
-    return np.stack([cut_square(frames[i], *square, size) for i in spread(len(frames), count)])
+    chosen = evenly_spaced(len(frames), count, repeat=True)
+    return np.stack([cut_square(frames[index], *square, size) for index in chosen])
 
 
-# %% ../09_convolve_over_time.ipynb #09-009
+# %% ../09_convolve_over_time.ipynb #09-2b4
 def store_clips(paths, target, count, size, threads=None):
     """Decode clips in threads and keep them in `target`, an array file (clips, count, size, size,
     3) of uint8, in the order of the paths; a file of the same clips is kept.
 
     A clip that can't be read becomes zeros. Returns {index of such a clip: the reason}.
     """
-    facts = {"fingerprint": fingerprint_of(paths, count, size)}
-    if is_complete(target, facts):
-        print(f"{target.name} is complete already")
-        problems = read_note(target.with_suffix(".json"))["problems"]
-        return {int(index): reason for index, reason in problems.items()}
+    made_from, note_file = digest_of(count, size, *paths), target.with_suffix(".json")
     problems, shape = {}, (len(paths), count, size, size, 3)
+    note = read_json(note_file)
+    if target.exists() and note.get("made_from") == made_from:
+        print(f"{target.name} is complete already")
+        return {int(index): reason for index, reason in note["problems"].items()}
+    note_file.unlink(missing_ok=True)  # from here on, the file is not what an older note says
 
     def decode(job):
         index, path = job
@@ -123,11 +105,11 @@ def store_clips(paths, target, count, size, threads=None):
         decoded = in_threads(decode, enumerate(paths), threads)
         for clip in progress(decoded, total=len(paths), desc="decode", unit="clip"):
             file.write(clip.tobytes())
-    write_note(target.with_suffix(".json"), **facts, problems=problems)
+    write_json(note_file, made_from=made_from, problems=problems)
     return problems
 
 
-# %% ../09_convolve_over_time.ipynb #09-013
+# %% ../09_convolve_over_time.ipynb #09-169
 def augment(clip, count, rng, reverse_time=False):
     """A training variant of a stored clip: `count` frames from a random stretch of it; one shift,
     one mirroring and one brightness for all of them.
@@ -142,7 +124,7 @@ def augment(clip, count, rng, reverse_time=False):
         else len(clip)
     )
     start = rng.integers(len(clip) - stretch + 1)
-    frames = clip[start + spread(stretch, count)]
+    frames = clip[start + evenly_spaced(stretch, count, repeat=True)]
     most = clip.shape[1] // 8
     down, right = rng.integers(-most, most + 1, 2)
     rows = np.clip(np.arange(clip.shape[1]) + down, 0, clip.shape[1] - 1)
@@ -155,7 +137,25 @@ def augment(clip, count, rng, reverse_time=False):
     return np.clip(frames * rng.uniform(0.7, 1.3), 0, 255).astype("uint8")
 
 
-# %% ../09_convolve_over_time.ipynb #09-016
+# %% ../09_convolve_over_time.ipynb #09-18c
+class Watch:
+    """Adds up the `seconds` for which a loop has to wait for its next item."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def over(self, items):
+        """Yield the items of an iterable."""
+        items, end = iter(items), object()
+        while True:
+            started = time.perf_counter()
+            item = next(items, end)
+            self.seconds += time.perf_counter() - started
+            if item is end:
+                return
+            yield item
+
+
 class ClipBatches:
     """Batches of stored clips for one pass after the other.
 
@@ -242,13 +242,14 @@ def r2plus1d(count, size, classes, widths=(16, 32, 96, 192), dropout=0.2):
     return keras.Model(clip, layers.Dense(classes, activation="softmax")(x), name="r2plus1d")
 
 
-# %% ../09_convolve_over_time.ipynb #09-021
+# %% ../09_convolve_over_time.ipynb #09-6d5
 def train_on_clips(model, batches, epochs, learning_rate=0.002):
     """Train with AdamW, a rate that falls to zero along a cosine, and label smoothing; returns a
     DataFrame of epoch, loss, accuracy and seconds, and the share of time spent waiting for data."""
     steps = epochs * -(-len(batches.rows) // batches.batch_size)
+    warm_up = steps // 10
     rate = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 10, steps, warmup_target=learning_rate, warmup_steps=steps // 10
+        learning_rate / 10, steps - warm_up, warmup_target=learning_rate, warmup_steps=warm_up
     )
     classes = model.output_shape[-1]
     model.compile(
@@ -277,11 +278,11 @@ def train_on_clips(model, batches, epochs, learning_rate=0.002):
     return pd.DataFrame(history), batches.waiting.seconds / (time.perf_counter() - began)
 
 
-# %% ../09_convolve_over_time.ipynb #09-024
+# %% ../09_convolve_over_time.ipynb #09-bad
 def predict_clips(model, stored, rows, count, batch_size=16):
     """Class probabilities of stored clips, without augmentation: `count` evenly spaced frames of
     each, as they are and mirrored, averaged; (rows, classes)."""
-    moments = spread(stored.shape[1], count)
+    moments = evenly_spaced(stored.shape[1], count, repeat=True)
     said = []
     for start in range(0, len(rows), batch_size):
         clips = stored[rows[start : start + batch_size]][:, moments].astype("float32") / 127.5 - 1

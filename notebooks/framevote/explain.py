@@ -13,11 +13,13 @@ __all__ = [
     "window_at",
 ]
 
-# %% ../07_see_what_the_network_sees.ipynb #07-003
-import os
+# %% ../07_see_what_the_network_sees.ipynb #07-a6d
+# "No module named 'toolbox'"? This notebook belongs into the folder notebooks/ of the course.
+from toolbox.quiet import quiet_start
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+with quiet_start():
+    import keras
+    import tensorflow as tf
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -28,13 +30,6 @@ from skimage.transform import resize
 from framevote.pooling import (
     unit_length,
 )
-from framevote.videos import (
-    quiet_start,
-)
-
-with quiet_start():
-    import keras
-    import tensorflow as tf
 
 
 # %% ../07_see_what_the_network_sees.ipynb #07-006

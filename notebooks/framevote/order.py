@@ -25,35 +25,27 @@ __all__ = [
     "within_pair",
 ]
 
-# %% ../08_model_the_order_of_frames.ipynb #08-003
-import os
+# %% ../08_model_the_order_of_frames.ipynb #08-f56
+# "No module named 'toolbox'"? This notebook belongs into the folder notebooks/ of the course.
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
-import cv2
-import numpy as np
-
-from framevote.frames import usable_fps
-from framevote.videos import (
-    open_video,
-    probe,
-    quiet_start,
-)
+from toolbox.quiet import quiet_start
+from toolbox.videos import open_video, probe
 
 with quiet_start():
     import keras
+import cv2
+import numpy as np
 from keras import layers, ops
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-006
-def evenly_spaced(count, wanted):
-    """The indices of `wanted` frames out of `count`, evenly spaced from the first to the last; all
-    of them where there are no more than wanted.
+# %% ../08_model_the_order_of_frames.ipynb #08-fcf
+def evenly_spaced(count, wanted, repeat=False):
+    """The indices of `wanted` frames out of `count`, evenly spaced from the first to the last: an
+    int array. One wanted frame is the middle one.
 
-    Returns an int array of min(count, wanted) rising indices. One wanted frame is the middle one.
+    repeat: of fewer frames than wanted, take some twice, instead of each once.
     """
-    if count <= wanted:
+    if count <= wanted and not repeat:
         return np.arange(count)
     if wanted == 1:
         return np.array([count // 2])
@@ -202,7 +194,7 @@ def within_pair(said, truth, pair):
     return np.mean(pair[said[mine][:, pair].argmax(axis=1)] == truth[mine])
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-040
+# %% ../08_model_the_order_of_frames.ipynb #08-941
 def grey_frames(path, wanted, width=160):
     """Frames of a clip, grey and `width` pixels wide: a dictionary from the index to (height,
     width) uint8.
@@ -210,15 +202,15 @@ def grey_frames(path, wanted, width=160):
     wanted: a set of indices; those beyond the end are left out. Raises ValueError if the clip can't
     be opened.
     """
-    capture, frames = open_video(path), {}
-    for index in range(max(wanted, default=-1) + 1):
-        if not capture.grab():
-            break
-        if index in wanted:
-            grey = cv2.cvtColor(capture.retrieve()[1], cv2.COLOR_BGR2GRAY)
-            height = max(16, round(width * grey.shape[0] / grey.shape[1]))
-            frames[index] = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
-    capture.release()
+    frames = {}
+    with open_video(path) as video:
+        for index in range(max(wanted, default=-1) + 1):
+            if not video.grab():
+                break
+            if index in wanted:
+                grey = cv2.cvtColor(video.retrieve(), cv2.COLOR_BGR2GRAY)
+                height = max(16, round(width * grey.shape[0] / grey.shape[1]))
+                frames[index] = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
     return frames
 
 
@@ -242,7 +234,7 @@ def flow_colours(flow, fastest=None):
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-045
+# %% ../08_model_the_order_of_frames.ipynb #08-3c7
 CELLS, DIRECTIONS = 5, 8
 
 
@@ -278,7 +270,5 @@ def motion_of(path, length, shuffle=None):
     flows = [optical_flow(*(grey[i] for i in pair)) for pair in pairs if grey.keys() >= {*pair}]
     if flows and np.mean(flows, axis=(0, 1, 2))[0] > 0:
         flows = [flow[:, ::-1] * np.float32([-1, 1]) for flow in flows]
-    rate = usable_fps(facts["fps"]) / 25
-    return np.float32([flow_histogram(rate * flow) for flow in flows]).reshape(
-        -1, CELLS**2 * DIRECTIONS
-    )
+    histograms = [flow_histogram(facts["fps"] / 25 * flow) for flow in flows]
+    return np.float32(histograms).reshape(-1, CELLS**2 * DIRECTIONS)

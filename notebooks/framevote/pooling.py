@@ -6,44 +6,50 @@ __all__ = [
     "all_classes",
     "clip_answers",
     "fine_tunable",
+    "folds_over_groups",
     "frames_of_all_clips",
+    "in_brackets",
     "linear_classifier",
     "mean_and_deviation",
     "mean_probability",
     "pooled",
     "read_clips",
+    "read_pooled",
+    "seconds_a_frame",
     "square_root",
     "thinned",
     "unit_length",
 ]
 
-# %% ../06_fix_one_bug_at_a_time.ipynb #06-003
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+# %% ../06_fix_one_bug_at_a_time.ipynb #06-600
+# "No module named 'toolbox'"? This notebook belongs into the folder notebooks/ of the course.
 import logging
+import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolbox.files import read_csv, write_csv
+from toolbox.quiet import quiet_start
+from toolbox.resume import extract_frames
+
+with quiet_start():
+    import keras
 import numpy as np
 import pandas as pd
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from framevote.frame_table import build_frame_table
-from framevote.frames import extract_frames, frame_index
-from framevote.videos import quiet_start, read_csv, write_csv
+from framevote.frames import extract_clip
 from framevote.voting import majority_vote
-
-with quiet_start():
-    import keras
 
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it minds that we make many small models
 
 
-# %% ../06_fix_one_bug_at_a_time.ipynb #06-004
+# %% ../06_fix_one_bug_at_a_time.ipynb #06-af8
 def read_clips(dataset):
     """All clips of a dataset, as notebooks 00 and 03 left them.
 
@@ -51,13 +57,21 @@ def read_clips(dataset):
     class that training has no frame of) and `is_test` (bool), and `classes`, an array of names.
     """
     videos = read_csv(dataset.data / "videos.csv")
-    classes = np.load(dataset.data / "split_by_frame" / "classes.npy")
+    classes = np.load(dataset.data / "classes.npy")
     index = {name: index for index, name in enumerate(classes)}
     videos["label"] = videos["class"].map(index).fillna(-2).astype(int)
     return videos.assign(is_test=videos["part"] == "test"), classes
 
 
-# %% ../06_fix_one_bug_at_a_time.ipynb #06-007
+def in_brackets(low, high):
+    """An interval as text, such as "(41% to 63%)"; it says so where there is none.
+
+    low, high: shares of 1, or None (or NaN, as pandas has it).
+    """
+    return "(one group, no interval)" if pd.isna(low) else f"({low:.0%} to {high:.0%})"
+
+
+# %% ../06_fix_one_bug_at_a_time.ipynb #06-b78
 def frames_of_all_clips(dataset, videos, per_second):
     """Extract the frames of training and test clips into `frames_<rate>/` and list them; goes on
     where an earlier run stopped.
@@ -67,7 +81,7 @@ def frames_of_all_clips(dataset, videos, per_second):
     from 0), also saved as `frames_<rate>.csv`, and `problems` (clip, frames, problem).
     """
     folder = dataset.data / f"frames_{per_second:g}"
-    report = extract_frames(videos, dataset.folder, folder, per_second)
+    report = extract_frames(extract_clip, videos, dataset.folder, folder, per_second)
     frames, _ = build_frame_table(folder, videos)
     rows = pd.Series(videos.index, index=videos["video"])
     frames["owner"] = frames["video"].map(rows)
@@ -82,20 +96,33 @@ def thinned(frames, densest, per_second):
 
     frames: DataFrame with `k`, taken at `densest` frames a second.
     """
-    wanted = {frame_index(k, densest, per_second) for k in range(frames["k"].max() + 1)}
+    wanted = np.floor(np.arange(frames["k"].max() + 1) * densest / per_second + 0.5)
     return frames["k"].isin(wanted).to_numpy()
 
 
-# %% ../06_fix_one_bug_at_a_time.ipynb #06-010
-def pooled(base):
-    """VGG16's base and an average over the places: (n, 224, 224, 3) to (n, 512) (global average
-    pooling, Lin et al. 2014).
+# %% ../06_fix_one_bug_at_a_time.ipynb #06-6d2
+def read_pooled(dataset, videos, per_second):
+    """The frames of all clips and their pooled features, as notebook 06 left them.
+
+    dataset: a Dataset; videos: as from `read_clips`. Returns the table `frames_<rate>.csv` and the
+    features of its rows, float32 (n, 512). Raises FileNotFoundError if they are not there, and
+    ValueError if they are of another table of clips.
     """
-    model = keras.Sequential(
-        [base, keras.layers.GlobalAveragePooling2D(dtype="float32", name="mean")], name="pooled"
+    table, features = (
+        dataset.data / name for name in (f"frames_{per_second:g}.csv", f"pooled_{per_second:g}.npy")
     )
-    model.dtype_policy = base.dtype_policy
-    return model
+    if not (table.exists() and features.exists()):
+        raise FileNotFoundError(
+            f"{features.name} of {dataset.name} is not there yet. Run notebook 06 first; "
+            f"{per_second:g} must be the highest of its RATES."
+        )
+    frames, features = read_csv(table), np.load(features).astype("float32")
+    its_clips = videos["video"].reindex(frames["owner"])
+    if len(frames) != len(features) or its_clips.tolist() != frames["video"].tolist():
+        raise ValueError(
+            f"The clips of {dataset.name} are not those of {table.name}: run notebook 06 again."
+        )
+    return frames, features
 
 
 # %% ../06_fix_one_bug_at_a_time.ipynb #06-013
@@ -132,7 +159,7 @@ def unit_length(features):
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
-# %% ../06_fix_one_bug_at_a_time.ipynb #06-039
+# %% ../06_fix_one_bug_at_a_time.ipynb #06-a2b
 def linear_classifier(prepare="passthrough"):
     """Linear discriminant analysis with Ledoit and Wolf's shrinkage (Fisher 1936; Ledoit and Wolf
     2004): (n, d) features to class probabilities.
@@ -147,6 +174,30 @@ def square_root():
     normalisation, Perronnin et al. 2010).
     """
     return FunctionTransformer(np.sqrt)
+
+
+def folds_over_groups(targets, groups, seed=0, most=5):
+    """Parts for cross-validation that keep groups together: a list of (training rows, validation
+    rows), only those whose training rows a linear classifier can be fitted to.
+
+    targets: (n,) class indices; groups: (n,) labels; most: the number of parts, fewer where there
+    are fewer groups, or fewer rows of each class. Raises ValueError if no part can be used.
+    """
+    _, classes = np.unique(targets, return_inverse=True)
+    count = min(most, len(np.unique(groups)), np.bincount(classes).max())
+    parts = []
+    if count > 1:
+        splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+        with warnings.catch_warnings(action="ignore"):  # small classes are welcome here
+            parts = list(splitter.split(classes, classes, groups))
+    parts = [part for part in parts if 1 < len(set(classes[part[0]])) < len(part[0])]
+    if not parts:
+        there = f"{len(classes)} training examples in {len(np.unique(groups))} groups"
+        raise ValueError(
+            f"{there} are too few. When some groups are set aside, two classes must remain, and "
+            "more examples than classes."
+        )
+    return parts
 
 
 def all_classes(model, features, classes):
@@ -169,6 +220,22 @@ def mean_probability(probabilities):
     return int(probabilities.mean(axis=0).argmax())
 
 
+# %% ../06_fix_one_bug_at_a_time.ipynb #06-02e
+def seconds_a_frame(network, frames):
+    """The time in seconds that a network needs for a frame: the better of two rounds, after a
+    warm-up.
+
+    network: a function of RGB uint8 frames (n, 224, 224, 3); frames: so many of these.
+    """
+    network(frames)
+    rounds = []
+    for _ in range(2):
+        started = time.perf_counter()
+        network(frames)
+        rounds.append(time.perf_counter() - started)
+    return min(rounds) / len(frames)
+
+
 # %% ../06_fix_one_bug_at_a_time.ipynb #06-061
 def mean_and_deviation(features, owners):
     """Describe each clip by the mean and the standard deviation of its frames' features.
@@ -181,14 +248,22 @@ def mean_and_deviation(features, owners):
     return mean.index.to_numpy(), np.hstack([mean, deviation]).astype(features.dtype)
 
 
-# %% ../06_fix_one_bug_at_a_time.ipynb #06-067
+# %% ../06_fix_one_bug_at_a_time.ipynb #06-1be
+def pooled(base):
+    """VGG16's base and an average over the places: (n, 224, 224, 3) to (n, 512) (global average
+    pooling, Lin et al. 2014).
+    """
+    mean = keras.layers.GlobalAveragePooling2D(name="mean")
+    return keras.Sequential([base, mean], name="pooled")
+
+
 def fine_tunable(base, classifier, classes, rate=1e-5):
     """VGG16 with a trainable block 5, average pooling and a softmax layer that starts as a fitted
     linear classifier; compiled.
 
-    base: VGG16's base in float32, which this changes; classifier: a `linear_classifier` fitted to
-    pooled features as they are; classes: how many; rate: Adam's learning rate. (n, 224, 224, 3) to
-    (n, classes).
+    base: VGG16's base, a Keras model, which this changes; classifier: a `linear_classifier` fitted
+    to pooled features as they are; classes: how many; rate: Adam's learning rate. (n, 224, 224, 3)
+    to (n, classes).
     """
     base.trainable = True
     for layer in base.layers:

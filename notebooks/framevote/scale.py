@@ -22,11 +22,10 @@ __all__ = [
     "write_part",
 ]
 
-# %% ../11_scale_out.ipynb #11-003
+# %% ../11_scale_out.ipynb #11-d84
+# "No module named 'toolbox'"? This notebook belongs into the folder notebooks/ of the course.
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
 os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Ray's logs stay in its own folder
 os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
@@ -37,6 +36,14 @@ import time
 import warnings
 from hashlib import sha256
 from pathlib import Path
+
+import toolbox
+from toolbox.files import whole_file
+from toolbox.parallel import progress
+from toolbox.quiet import quiet_start
+from toolbox.record import digest_of
+from toolbox.resume import stamp
+from toolbox.vgg16 import fastest_network
 
 import cv2
 import numpy as np
@@ -58,16 +65,11 @@ except ImportError:
     ) from None
 
 import framevote
-from framevote.frames import FrameReader, stamp
-from framevote.transfer import (
-    divide_by_255,
-    load_vgg16,
-    to_network_size,
-)
-from framevote.videos import progress, quiet_start, whole_file
+from framevote.frames import sample_frames
+from framevote.transfer import divide_by_255, to_network_size
 
 
-# %% ../11_scale_out.ipynb #11-006
+# %% ../11_scale_out.ipynb #11-243
 def frames_of_clip(clip, per_second=1):
     """Decode a clip: a list of rows (dicts), one for each sampled frame, with the frame as JPEG.
 
@@ -76,16 +78,14 @@ def frames_of_clip(clip, per_second=1):
     01 writes them). A clip without a single frame gives one row with frame -1, frames 0 and the
     problem; no bad clip raises. Memory holds one clip's JPEGs.
     """
-    jpegs = []
+    jpegs, problems = [], []
     try:
-        reader = FrameReader(clip["path"], per_second)
-        for frame in reader:
+        for frame in sample_frames(clip["path"], per_second, problems):
             jpegs.append(cv2.imencode(".jpg", frame)[1].tobytes())
-        problem = reader.problem
     except (ValueError, cv2.error) as error:
-        problem = str(error)
+        problems.append(str(error))
     facts = {name: clip[name] for name in ("clip", "class", "group", "version")}
-    facts |= {"frames": len(jpegs), "problem": problem}
+    facts |= {"frames": len(jpegs), "problem": "; ".join(problems)}
     rows = [facts | {"frame": k, "jpeg": jpeg} for k, jpeg in enumerate(jpegs)]
     return rows or [facts | {"frame": -1, "jpeg": b""}]
 
@@ -95,16 +95,18 @@ def from_jpeg(jpeg, size=224):
     return to_network_size(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), size)
 
 
-# %% ../11_scale_out.ipynb #11-008
-def clip_table(videos, source, precision, per_second=1):
+# %% ../11_scale_out.ipynb #11-7d9
+def clip_table(videos, source, facts, per_second=1):
     """The work to do: a DataFrame of clip, class, group, path and version, a row for each clip.
 
-    videos: DataFrame with `clip`, `class`, `group` and `video` (a path below `source`).
+    videos: DataFrame with `clip`, `class`, `group` and `video` (a path below `source`); facts: what
+    the features of a frame depend on, such as a network's `facts`.
     """
+    features = digest_of(facts)[:8]
     paths = [Path(source) / video for video in videos["video"]]
     return videos[["clip", "class", "group"]].assign(
         path=[str(path) for path in paths],
-        version=[f"{stamp(path, per_second)} {precision}" for path in paths],
+        version=[f"{stamp(path, per_second)} {features}" for path in paths],
     )
 
 
@@ -136,32 +138,30 @@ def write_part(rows, features, folder):
         pq.write_table(table, path)
 
 
-# %% ../11_scale_out.ipynb #11-019
+# %% ../11_scale_out.ipynb #11-a15
 class FeatureWorker:
     """VGG16 in a process of its own: reads rows with JPEGs, writes features as Parquet.
 
-    weights: the folder of VGG16's weights; folder: where the parts go; precision: as in
-    `load_vgg16`; threads: how many cores TensorFlow may use, or None for all of them; batch_size:
-    frames that VGG16 sees at once; base: a VGG16 that is loaded already.
+    weights: the folder of VGG16's weights; folder: where the parts go; way: how VGG16 is run, see
+    `toolbox.vgg16.ways`; threads: how many cores it may use, or None for all of them; batch_size:
+    frames that it sees at once; network: a pooled Network that is loaded already.
     """
 
-    def __init__(
-        self, weights, folder, precision="float32", threads=None, batch_size=16, base=None
-    ):
+    def __init__(self, weights, folder, way, threads=None, batch_size=16, network=None):
         if threads:
             import tensorflow as tf
 
+            os.environ["OMP_NUM_THREADS"] = str(threads)
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             cv2.setNumThreads(1)
         with quiet_start():
-            self.base = base or load_vgg16(weights, precision)
+            self.network = network or fastest_network(weights, divide_by_255, way)
+        self.network = self.network.using(pooled=True)
         self.folder, self.batch_size = folder, batch_size
 
     def features(self, jpegs):
         """The mean over VGG16's 7x7 places for each JPEG: float32 (n, 512)."""
-        pixels = divide_by_255(np.stack([from_jpeg(jpeg) for jpeg in jpegs]))
-        places = np.asarray(self.base.predict_on_batch(pixels), "float32")
-        return places.mean(axis=(1, 2))
+        return self.network(np.stack([from_jpeg(jpeg) for jpeg in jpegs]))
 
     def __call__(self, rows):
         """Compute and write one part; returns a report of it, a dict of columns with one row:
@@ -315,7 +315,7 @@ def ray_pipeline(clips, workers, worker_settings, gpus=0, clips_a_part=4, per_se
     yield from reports.iter_rows()
 
 
-# %% ../11_scale_out.ipynb #11-029
+# %% ../11_scale_out.ipynb #11-fe4
 def start_ray(address=None, seats=None, store_megabytes=300):
     """Start Ray on this machine, or join the cluster at `address`; quiet, without its dashboard.
 
@@ -324,7 +324,7 @@ def start_ray(address=None, seats=None, store_megabytes=300):
     if ray.is_initialized():
         return
     settings = {
-        "runtime_env": {"py_modules": [framevote]},
+        "runtime_env": {"py_modules": [framevote, toolbox]},
         "log_to_driver": False,
         "logging_level": "ERROR",
     }
