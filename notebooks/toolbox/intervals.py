@@ -1,0 +1,25 @@
+"""The interval of a difference between two methods that answered the same clips."""
+
+import numpy as np
+from scipy import stats
+
+
+def difference_over_groups(values, groups):
+    """A 95 % interval for a mean paired difference in new groups: Student's t over the groups' means
+    (Ibragimov and Müller 2010, doi 10.1198/jbes.2009.08046).
+
+    values: (n,) from -1 to 1, one method's `correct` minus another's; groups: (n,) labels. Returns
+    (low, high), or (None, None) with fewer than two groups. Raises ValueError if both are empty.
+    """
+    if len(values) == 0:
+        raise ValueError("An interval needs at least one prediction.")
+    names, group = np.unique(groups, return_inverse=True)
+    if len(names) < 2:
+        return None, None
+    by_group = np.bincount(group, weights=values) / np.bincount(group)
+    error = by_group.std(ddof=1) / np.sqrt(len(names))
+    if error < 1e-9:  # groups that are exactly alike: the clips within them differ
+        error = np.std(values, ddof=1) / np.sqrt(len(values))
+    margin = stats.t.ppf(0.975, df=len(names) - 1) * error
+    middle = np.mean(values)
+    return float(max(middle - margin, -1)), float(min(middle + margin, 1))
