@@ -25,6 +25,7 @@ from course import COURSE
 
 from toolbox.datasets import BUILT_IN, choose_dataset, open_dataset
 from toolbox.files import read_csv, read_json
+from toolbox.locks import one_writer
 
 import nbformat
 import pandas as pd
@@ -32,7 +33,6 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
-from portalocker import PidFileLock
 from tqdm import tqdm
 
 from notebook_code import code_digest
@@ -40,10 +40,10 @@ from notebook_code import code_digest
 PART_ONE = "00 01 02 03 04 05"
 EXTRAS = {"11": ("ray", "make scale")}  # notebook: the package that it needs, what installs it
 # minutes on the built-in clips, measured on two cores without bfloat16 in hardware
-MINUTES = {"00": 0.3, "01": 0.3, "02": 0.2, "03": 0.5, "04": 3, "05": 1.5}
-MINUTES |= {"06": 25, "07": 4, "08": 4, "09": 8, "11": 6}
+MINUTES = {"00": 0.5, "01": 0.2, "02": 0.2, "03": 0.5, "04": 4, "05": 1.2}
+MINUTES |= {"06": 30, "07": 4, "08": 6, "09": 8, "11": 8}
 FRAMES_LATER = 7.2  # that 06 to 09 show VGG16, for each second of video
-MINUTES_A_CLIP_LATER = 30 / 420  # that they take beside VGG16
+MINUTES_A_CLIP_LATER = 32 / 420  # that they take beside VGG16
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 PR_SET_PDEATHSIG = 1
@@ -57,16 +57,24 @@ def main():
     check_knob_names(options.knobs, everything, chosen)
     dataset = dataset_name(options, chosen)
     folder = options.course / "executed" / dataset
-    with one_at_a_time(folder, dataset):
-        print(f"{' '.join(path.name[:2] for path in chosen)} on {dataset}. {outlook(chosen)}")
-        times = {}
-        for path in chosen:
-            started = time.perf_counter()
-            error = run_notebook(path, options, folder)
-            times[path.name[:2]] = time.perf_counter() - started
-            if error:
-                print(error, file=sys.stderr)
-                return 1
+    try:
+        with one_writer(folder / "run.lock", f"data/{dataset}"):
+            return run_notebooks(chosen, options, dataset, folder)
+    except RuntimeError as error:  # another run is at work, or no kernel would start
+        sys.exit(str(error))
+
+
+def run_notebooks(chosen, options, dataset, folder):
+    """Run notebooks one after another until one fails; returns the exit code."""
+    print(f"{' '.join(path.name[:2] for path in chosen)} on {dataset}. {outlook(chosen)}")
+    times = {}
+    for path in chosen:
+        started = time.perf_counter()
+        error = run_notebook(path, options, folder)
+        times[path.name[:2]] = time.perf_counter() - started
+        if error:
+            print(error, file=sys.stderr)
+            return 1
     print_results(options, dataset, times)
     return 0
 
@@ -208,19 +216,6 @@ def dataset_name(options, chosen):
         return choose(choice, course=options.course).name
     except (OSError, ValueError) as error:
         sys.exit(str(error))
-
-
-@contextmanager
-def one_at_a_time(folder, dataset):
-    """Keep a second run of the same dataset out while the block runs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with PidFileLock(folder / "run.pid") as holder:
-        if holder is not None:
-            sys.exit(
-                f"Another run (process {holder}) is at work on {dataset}. Wait until it has ended, "
-                "or stop it."
-            )
-        yield
 
 
 def outlook(chosen):
