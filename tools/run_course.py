@@ -42,7 +42,7 @@ EXTRAS = {"11": ("ray", "make scale")}  # notebook: the package that it needs, w
 # minutes on the built-in clips, measured on two cores without bfloat16 in hardware
 MINUTES = {"00": 0.5, "01": 0.2, "02": 0.2, "03": 0.5, "04": 4, "05": 1.2}
 MINUTES |= {"06": 30, "07": 4, "08": 6, "09": 8, "11": 8}
-FRAMES_LATER = 7.2  # that 06 to 09 show VGG16, for each second of video
+FRAMES_LATER = 6.9  # that 06 to 09 show VGG16, for each second of video
 MINUTES_A_CLIP_LATER = 32 / 420  # that they take beside VGG16
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
