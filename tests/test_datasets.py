@@ -723,6 +723,14 @@ def test_at_least_one_clip_is_for_testing_where_groups_allow_it(seed):
     assert videos["group"][parts == "test"].unique().tolist() in (["g3"], ["g4"])
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_another_fold_is_tried_where_all_of_the_first_is_needed_for_training(seed):
+    """A fold of g0 and g1 would leave class a untrained, and go back; so would g1 and g2, for b."""
+    videos = pd.DataFrame({"class": list("aabb"), "group": ["g0", "g1", "g1", "g2"]})
+    parts = hold_out(videos, 0.3, seed)
+    assert set(videos["group"][parts == "test"]) in ({"g0"}, {"g1"}, {"g2"}, {"g0", "g2"})
+
+
 @pytest.mark.parametrize("share", [0.1, 0.3])
 def test_at_least_one_clip_of_each_class_is_for_testing_without_groups(share):
     videos = pd.DataFrame({"class": ["a", "a", "b", "b"], "group": list("1234")})

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-ODD = ["$5_vs_$10", "x_1^2 \\frac", "<b>&", "走る", "100%", "two\nlines"]
+ODD = ["$5_vs_$10", "x_1^2 \\frac", '<b>&"', "走る", "100%", "two\nlines"]
 
 
 def frame_of(width, height, shade=200):

@@ -1,6 +1,7 @@
 """toolbox.files: whole files, CSV and JSON that say when they are damaged, JPEG."""
 
 import errno
+import os
 
 from toolbox.files import (
     is_whole_jpeg,
@@ -16,7 +17,7 @@ from toolbox.files import (
 import numpy as np
 import pandas as pd
 import pytest
-from clips import cv2
+from clips import as_another_user, cv2
 
 
 def files_in(folder):
@@ -131,6 +132,15 @@ def test_a_damaged_note_is_named(tmp_path, content):
     ):
         read_json(path)
     assert path.read_bytes() == content
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows locks files in another way")
+def test_a_locked_note_is_not_taken_for_none(shared_folder):
+    note = shared_folder / "note.json"
+    write_json(note, done=3)
+    note.chmod(0)
+    with as_another_user(), pytest.raises(PermissionError, match=r"note\.json"):
+        read_json(note)
 
 
 # JPEG

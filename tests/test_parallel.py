@@ -204,6 +204,18 @@ for _ in progress(in_threads(work, range(100), threads=2), total=100, desc="clip
         ),
         ("for _ in progress(range(3)):\n    pass", "; run the cell again"),
         (
+            "outer = progress(total=5, desc='outer')\n"
+            "for _ in progress(range(3), desc='inner'):\n    break\n"
+            "outer.update()",
+            " at 1 of 5 (outer); run the cell again to go on",
+        ),
+        (
+            "for step in progress(range(5), desc='outer'):\n"
+            "    if step == 2:\n        raise KeyboardInterrupt\n"
+            "    for _ in progress(range(3), desc='inner'):\n        break",
+            " at 2 of 5 (outer); run the cell again to go on",
+        ),
+        (
             "for _ in progress(range(3), desc='outer'):\n"
             "    for _ in progress(range(3), desc='inner'):\n        break\n"
             "outer = progress(range(4), desc='next')",

@@ -17,7 +17,6 @@ class Bar(tqdm):
 
     def __init__(self, *arguments, **settings):
         super().__init__(*arguments, **settings)
-        self.forget_cut_off()
         self.running.append(self)
 
     def __iter__(self):
