@@ -176,6 +176,25 @@ def test_notebooks_pass_through_make():
     )
 
 
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not here")
+@needs_make
+def test_make_clean_removes_what_runs_made_of_the_built_in_clips_alone(tmp_path):
+    for file in ("Makefile", ".gitignore"):
+        shutil.copy2(REPOSITORY / file, tmp_path)
+    own = ["data/README.md", "data/mocap/trainlist01.txt", "data/mocap/videos/Walk/a.avi"]
+    others = ["data/pets/videos.csv", "executed/pets/00.ipynb", "weights/vgg16.h5", "mine.py"]
+    made = ["data/mocap/videos.csv", "data/mocap/train_1/a.jpg", "data/mocap/new.unfinished"]
+    made += ["executed/mocap/00.ipynb", "weights/mocap/weights.hdf5"]
+    for name in own + others + made:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    subprocess.run(["git", "-C", tmp_path, "add", "data"], check=True)
+    subprocess.run(["make", "clean"], cwd=tmp_path, check=True, capture_output=True)
+    assert all((tmp_path / name).exists() for name in own + others)
+    assert not any((tmp_path / name).exists() for name in made)
+
+
 # Which notebooks
 
 
@@ -186,6 +205,8 @@ def test_part_one_runs_unless_others_are_named(monkeypatch):
     chosen = runner.choose_notebooks(everything, runner.parse_options().notebooks)
     assert [path.name[:2] for path in chosen] == ["00", "01", "02", "03", "04", "05"]
     assert runner.choose_notebooks(everything, "05, 04") == chosen[4:]
+    monkeypatch.setattr(sys, "argv", ["run_course.py", "--in-place"])
+    assert runner.parse_options().notebooks == "all"
 
 
 def test_without_ray_notebook_11_is_left_out_of_all(monkeypatch, capsys):

@@ -91,7 +91,7 @@ def parse_options():
     parser.add_argument(
         "--notebooks",
         default=os.environ.get("NOTEBOOKS"),
-        help=f'the notebooks to run, such as "04 05", or "all" (default: "{PART_ONE}")',
+        help=f'the notebooks to run, such as "04 05", or "all" (default: "{PART_ONE}"; in place all)',
     )
     parser.add_argument(
         "--set",
@@ -107,7 +107,7 @@ def parse_options():
     )
     parser.add_argument("--course", type=Path, default=COURSE, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    options.notebooks = options.notebooks or PART_ONE
+    options.notebooks = options.notebooks or ("all" if options.in_place else PART_ONE)
     try:
         options.knobs = read_knobs(" ".join(options.knobs or [os.environ.get("KNOBS", "")]))
     except ValueError as error:
