@@ -2,7 +2,6 @@
 
 import functools
 import gc
-import inspect
 import logging
 import os
 import subprocess
@@ -244,7 +243,7 @@ def has_ncnn():
 
 def choose(table):
     """The way to take: the first, unless a later one is clearly faster and right."""
-    best, *later = table[~(table["relative difference"] > ROUNDING)].to_dict("records")
+    best, *later = table[table["relative difference"] <= ROUNDING].to_dict("records")
     for row in later:
         if row["frames/s"] > CLEARLY * best["frames/s"]:
             best = row
@@ -383,37 +382,38 @@ def code_digest(function):
 def facts_of(value, seen):
     """What `code_digest` is taken over: nested lists and text, the same in every process."""
     if isinstance(value, functools.partial):
-        return [facts_of(part, seen) for part in (value.func, value.args, value.keywords)]
+        return facts_of([value.func, value.args, value.keywords], seen)
     if isinstance(value, FunctionType):
         if value in seen:
             return "again"
         seen.add(value)
-        used = inspect.getclosurevars(value)
-        parts = [
-            code_facts(value.__code__, value.__doc__),
-            value.__defaults__,
-            value.__kwdefaults__,
-        ]
-        return [facts_of(part, seen) for part in [*parts, used.nonlocals, used.globals]]
+        code, names = code_facts(value.__code__, value.__doc__)
+        used = {name: value.__globals__[name] for name in names if name in value.__globals__}
+        kept = [cell.cell_contents for cell in value.__closure__ or ()]
+        return [code, facts_of([value.__defaults__, value.__kwdefaults__, kept, used], seen)]
     if isinstance(value, dict):
         return [[str(key), facts_of(value[key], seen)] for key in sorted(value, key=str)]
     if isinstance(value, list | tuple):
         return [facts_of(part, seen) for part in value]
     if isinstance(value, np.ndarray):
         return [value.shape, str(value.dtype), sha256(value.tobytes()).hexdigest()]
-    if isinstance(value, str | bytes | int | float | complex | None | np.generic):
+    if value is None or isinstance(value, str | bytes | int | float | complex | np.generic):
         return repr(value)
     return getattr(value, "__qualname__", getattr(value, "__name__", type(value).__qualname__))
 
 
 def code_facts(code, docstring=None):
-    """The bytecode, names and constants of a code object, and of those inside it."""
-    constants = []
+    """The bytecode, names and constants of a code object and of those inside it, and a set of all
+    names in them.
+    """
+    constants, names = [], set(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            constants.append(code_facts(constant))
+            inner, more = code_facts(constant)
+            constants.append(inner)
+            names |= more
         elif isinstance(constant, frozenset):  # its order is another one in each process
             constants.append(sorted(map(repr, constant)))
-        elif constant is not docstring or docstring is None:
-            constants.append(repr(constant))
-    return [code.co_code.hex(), list(code.co_names), constants]
+        else:
+            constants.append(repr(None if constant == docstring else constant))
+    return [code.co_code.hex(), list(code.co_names), constants], names
