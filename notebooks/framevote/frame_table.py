@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ["build_frame_table"]
 
-# %% ../02_build_frame_csv.ipynb #02-c75
+# %% ../02_build_frame_csv.ipynb #02-871
 from toolbox.files import is_whole_jpeg
 
 import numpy as np
@@ -13,21 +13,20 @@ import pandas as pd
 def build_frame_table(folder, videos):
     """Label the frames in a folder, named `<clip>_frame<k>.jpg`, by the clip that each came from.
 
-    videos: DataFrame of `clip`, `class`, `video` and `group`. Returns two DataFrames: image, class,
-    video, group (clips in the order of `videos`, frames in the order of time), and those left out:
-    image, reason. Raises FileNotFoundError if no frame can be used.
+    videos: DataFrame of `clip`, `class`, `video`, `group`. Returns two DataFrames: image, class,
+    video, group (in the order of `videos`, then of time), and what is left out: image, reason.
+    Raises FileNotFoundError if no frame can be used.
     """
     files = pd.DataFrame({"image": [path.name for path in folder.glob("*.jpg")]}, dtype=str)
-    files[["clip", "k"]] = files["image"].str.extract(r"(.+)_frame(\d+)\.jpg$")
-    files["k"] = files["k"].astype(float)
+    files["clip"] = files["image"].str.extract(r"(.+)_frame\d+\.jpg$")
+    files["k"] = files["image"].str.extract(r"(\d+)\.jpg$").astype(float)
     known = videos[["clip", "class", "video", "group"]].reset_index(names="order")
     table = files.merge(known, on="clip", how="left").sort_values(["order", "k", "image"])
     whole = np.array([is_whole_jpeg(folder / image) for image in table["image"]], dtype=bool)
-    reasons = ["of no known clip", "not a complete JPEG file: run notebook 01 again"]
-    table["reason"] = np.select([table["class"].isna(), ~whole], reasons, default="")
+    table["reason"] = np.where(whole, "", "not a complete JPEG file: run notebook 01 again")
+    table.loc[table["class"].isna(), "reason"] = "of no known clip"
     used = table["reason"] == ""
     if not used.any():
         raise FileNotFoundError(f"{folder} holds no frames to use. Run notebook 01 first.")
-    columns = ["image", "class", "video", "group"]
-    table, left_out = table.loc[used, columns], table.loc[~used, ["image", "reason"]]
-    return table.reset_index(drop=True), left_out.reset_index(drop=True)
+    left_out = table.loc[~used, ["image", "reason"]].reset_index(drop=True)
+    return table.loc[used, ["image", *known.columns[2:]]].reset_index(drop=True), left_out

@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ["share_with_siblings", "split_by_frame", "split_by_group"]
 
-# %% ../03_split_data.ipynb #03-15b
+# %% ../03_split_data.ipynb #03-7e6
 import warnings
 
 import numpy as np
@@ -20,7 +20,7 @@ def split_by_frame(table, share=0.2, seed=42):
     shared = np.flatnonzero(table["class"].duplicated(keep=False))
     kinds = len(set(classes[shared]))
     size = max(round(share * len(shared)), kinds)
-    if not kinds <= len(shared) - size or not kinds:
+    if not 0 < kinds <= len(shared) - size:
         raise ValueError(f"{len(table)} frames are too few to set some aside. Add clips.")
     _, validation = train_test_split(
         shared, stratify=classes[shared], test_size=size, random_state=seed
@@ -28,11 +28,9 @@ def split_by_frame(table, share=0.2, seed=42):
     return np.isin(np.arange(len(table)), validation)
 
 
-# %% ../03_split_data.ipynb #03-2a5
+# %% ../03_split_data.ipynb #03-fc2
 def share_with_siblings(table, validation, kinship):
-    """The share of validation frames whose `kinship` value ("video" or "group") also occurs among
-    the training frames; table: a row for each frame, validation: bool array (n,).
-    """
+    """The share of validation frames with training frames of the same kinship (video, group)."""
     return float(table.loc[validation, kinship].isin(table.loc[~validation, kinship]).mean())
 
 
