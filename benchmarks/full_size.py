@@ -14,11 +14,8 @@ from pathlib import Path
 
 import psutil
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
-
-from framevote.transfer import read_note
-
 REPOSITORY = Path(__file__).resolve().parents[1]
+FEATURE_BYTES = 7 * 7 * 512 * 2  # of a frame, as float16
 
 
 def watch(command, kill_after=None):
@@ -49,16 +46,20 @@ def resident_megabytes(process):
 
 def done_so_far(data, weights):
     """How far the notebooks 00 to 05 have come with a dataset, as text."""
-    lines = {"clips listed": data / "videos.csv", "clips with frames": data / "train_1.jsonl"}
+    journals = {
+        "clips listed": data / "videos.csv",
+        "clips with frames": data / "train_1.jsonl",
+        "epochs": weights / "training" / "history.csv",
+    }
     counts = {
         name: len(file.read_bytes().splitlines()) - (file.suffix == ".csv")  # its header
-        for name, file in lines.items()
+        for name, file in journals.items()
         if file.exists()
     }
-    counts["frames with features"] = read_note(data / "features.json").get("done", 0)
-    notes = weights / "weights.json", weights / "checkpoint" / "state.json"
-    counts["epochs"] = max(len(read_note(note).get("history", [])) for note in notes)
-    counts["hundreds of clips voted on"] = len(list((data / "votes").glob("*.npz")))
+    for name, stem in (("frames", "features"), ("test frames", "test_features")):
+        for file in (data / f"{stem}.npy", data / f"{stem}.unfinished"):
+            if file.exists():
+                counts[f"{name} with features"] = file.stat().st_size // FEATURE_BYTES
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing"
 
 

@@ -9,13 +9,10 @@ nothing: several classes show the same movement.
 import argparse
 import os
 import shutil
-import sys
 from pathlib import Path, PurePosixPath
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
-
-from framevote.download import listed_clips, lists_in
-from framevote.videos import progress
+from toolbox.parallel import progress
+from toolbox.ucf101 import listed_clips, lists_in
 
 MOCAP = Path(__file__).resolve().parents[1] / "data" / "mocap" / "videos"
 

@@ -91,7 +91,7 @@ def parse_options():
     parser.add_argument(
         "--notebooks",
         default=os.environ.get("NOTEBOOKS"),
-        help=f'the notebooks to run, such as "04 05", or "all" (default: "{PART_ONE}"; in place all)',
+        help=f'such as "04 05", or "all" (default: "{PART_ONE}"; in place: all)',
     )
     parser.add_argument(
         "--set",
