@@ -27,6 +27,9 @@ def weights_folder():
 @pytest.fixture(scope="session")
 def base(weights_folder):
     """VGG16's convolutional base with its ImageNet weights; fetched once if they aren't there."""
-    from framevote.transfer import load_vgg16
+    from toolbox.vgg16 import vgg16_weights
 
-    return load_vgg16(weights_folder)
+    import keras
+
+    weights = vgg16_weights(weights_folder)
+    return keras.applications.VGG16(include_top=False, weights=weights, input_shape=(224, 224, 3))

@@ -99,6 +99,24 @@ except RuntimeError as error:
     assert run_python(script, dataset.data) == "written\n"
 
 
+@pytest.mark.parametrize("content", [None, "", "sam", "same or more"])
+def test_a_file_that_is_gone_or_cut_off_is_noticed(dataset, content):
+    run(dataset, *["00", "01", "02", "03", "04"])
+    file = dataset.data / "02.csv"
+    file.unlink()
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(FileNotFoundError, match=r"02\.csv is not as notebook 02 .* 02 again"):
+        check_step(dataset, "04")
+
+
+def test_a_course_that_was_moved_goes_on(dataset, tmp_path):
+    run(dataset, "00", "01")
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+    moved = Dataset("pets", dataset.folder, tmp_path / "elsewhere" / "pets", dataset.weights)
+    check_step(moved, "01")
+
+
 def test_every_notebook_rests_on_earlier_ones():
     assert all(older < notebook for notebook, needed in MADE_FROM.items() for older in needed)
 

@@ -9,7 +9,6 @@ from toolbox.training import (
     KeepBest,
     TrainingFolder,
     patience_in_epochs,
-    read_history,
     save_hdf5,
 )
 
@@ -61,7 +60,7 @@ def test_fused_adam_is_adam(rate):
 
 def test_training_learns_and_the_best_weights_are_kept(tmp_path, features):
     head, training = train_in(tmp_path / "training", features, epochs=12)
-    history = read_history(training.history)
+    history = training.read_history()
     assert history["epoch"].tolist() == list(range(1, 13))
     assert history["val_accuracy"].max() > 0.9
     _, validation = parts_of(features)
@@ -77,7 +76,7 @@ def test_training_learns_and_the_best_weights_are_kept(tmp_path, features):
 def test_the_best_epoch_is_kept_where_later_ones_are_worse(tmp_path, features):
     """All training labels are wrong, so validation gets worse from the first epoch on."""
     head, training = train_in(tmp_path / "training", features, epochs=6, wrong=True)
-    history = read_history(training.history)
+    history = training.read_history()
     best = history["val_loss"].idxmin()
     assert best < 5 and history["val_loss"].iloc[-1] > 1.2 * history["val_loss"][best]
     assert read_json(training.best.with_suffix(".json"))["epoch"] == best + 1
@@ -88,7 +87,7 @@ def test_the_best_epoch_is_kept_where_later_ones_are_worse(tmp_path, features):
 
 def test_training_stops_when_nothing_gets_better(tmp_path, features):
     _, training = train_in(tmp_path / "training", features, epochs=50, patience=3, wrong=True)
-    history = read_history(training.history)
+    history = training.read_history()
     assert len(history) == history["val_loss"].idxmin() + 1 + 3
 
 
@@ -119,9 +118,9 @@ def interrupted(folder, features, after, **settings):
 
 def test_an_interrupted_training_goes_on_from_its_last_epoch(tmp_path, features):
     interrupted(tmp_path / "training", features, after=4, epochs=8)
-    before = read_history(tmp_path / "training" / "history.csv")
+    before = TrainingFolder(tmp_path / "training", 8, 50, 3, False).read_history()
     _, training = train_in(tmp_path / "training", features, epochs=8)
-    history = read_history(training.history)
+    history = training.read_history()
     assert before["epoch"].tolist() == [1, 2, 3, 4]
     assert history["epoch"].tolist() == list(range(1, 9))
     assert history.iloc[:4].equals(before)
@@ -139,7 +138,7 @@ def test_a_best_epoch_before_the_interruption_is_not_forgotten(tmp_path, feature
     settings = {"epochs": 6, "wrong": True}
     interrupted(tmp_path / "training", features, after=4, **settings)
     head, training = train_in(tmp_path / "training", features, **settings)
-    history = read_history(training.history)
+    history = training.read_history()
     assert history["val_loss"].idxmin() < 4
     _, validation = parts_of(features)
     loss, _ = head.evaluate(validation, verbose=0)
@@ -158,7 +157,7 @@ def test_another_training_in_the_same_place_starts_from_nothing(tmp_path, featur
     other, training = train_in(tmp_path / "training", features, epochs=3, seed=5)
     once, _ = train_in(tmp_path / "once", features, epochs=3, seed=5)
     assert same_weights(other, once)
-    assert len(read_history(training.history)) == 3
+    assert len(training.read_history()) == 3
 
 
 def test_finished_is_said_only_of_the_same_training(tmp_path):
@@ -181,18 +180,18 @@ def test_a_backup_cut_off_while_it_was_written_gives_way_to_the_one_before(
     path = tmp_path / "training" / "backup" / damaged
     path.write_bytes(path.read_bytes()[:10])
     _, training = train_in(tmp_path / "training", features, epochs=8)
-    assert read_history(training.history)["epoch"].tolist() == list(range(1, 9))
+    assert training.read_history()["epoch"].tolist() == list(range(1, 9))
 
 
 def test_lines_cut_off_and_epochs_repeated_are_sorted_out(tmp_path):
-    path = tmp_path / "history.csv"
-    path.write_text(
+    training = TrainingFolder(tmp_path)
+    training.history.write_text(
         "epoch,accuracy,loss\n0,0.1,3.0\n1,0.2,2.5\n2,0.3\n1,0.25,2.4\n2,0.35,2.0\n3,0."
     )
     expected = pd.DataFrame(
         {"epoch": [1, 2, 3], "accuracy": [0.1, 0.25, 0.35], "loss": [3.0, 2.4, 2.0]}
     )
-    pd.testing.assert_frame_equal(read_history(path), expected)
+    pd.testing.assert_frame_equal(training.read_history(), expected)
 
 
 def test_keep_best_writes_whole_files(tmp_path, features):
@@ -248,12 +247,10 @@ def test_killed_trainings_go_on_and_end_as_well_as_an_undisturbed_one(tmp_path, 
         kill_when(run, lambda moment=moment: epochs() >= moment)
         assert not json.loads((folder / "training.json").read_text())["finished"]
     run_python(TRAIN, folder, features)
-    history = read_history(log)
+    history = TrainingFolder(folder, 40, 50, 3, False).read_history()
     assert history["epoch"].tolist() == list(range(1, 41))
     _, undisturbed = train_in(tmp_path / "undisturbed", features, 40)
-    assert (
-        history["val_loss"].min() < 1.5 * read_history(undisturbed.history)["val_loss"].min() + 0.05
-    )
+    assert history["val_loss"].min() < 1.5 * undisturbed.read_history()["val_loss"].min() + 0.05
     assert json.loads((folder / "training.json").read_text())["finished"]
 
 

@@ -11,22 +11,20 @@ __all__ = [
     "to_network_size",
 ]
 
-# %% ../04_train_on_vgg16_features.ipynb #04-ecd
-# No module named 'toolbox'? This notebook belongs into the folder notebooks/ of the course.
+# %% ../04_train_on_vgg16_features.ipynb #04-4de
+# "No module named 'toolbox'"? This notebook belongs into the folder notebooks/ of the course.
+
 from toolbox.features import FeatureFile
 from toolbox.files import is_whole_jpeg
 from toolbox.parallel import in_threads, progress
-from toolbox.training import (
-    EpochBar,
-    KeepBest,
-)
+from toolbox.training import EpochBar, KeepBest
 
 import cv2
 import keras
 import numpy as np
 
 
-# %% ../04_train_on_vgg16_features.ipynb #04-003
+# %% ../04_train_on_vgg16_features.ipynb #04-c00
 def to_network_size(frame, size=224):
     """A BGR uint8 frame of any size as an RGB uint8 array (size, size, 3)."""
     shrinks = min(frame.shape[:2]) >= size
@@ -38,9 +36,10 @@ def load_frame(path):
     """Read a JPEG file as an RGB uint8 array (224, 224, 3). Raises ValueError if the file is
     missing or damaged.
     """
-    if not is_whole_jpeg(path):
+    frame = cv2.imdecode(np.fromfile(path, np.uint8), 1) if is_whole_jpeg(path) else None
+    if frame is None:
         raise ValueError(f"{path} is not a complete JPEG file. Run notebook 01 again.")
-    return to_network_size(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR))
+    return to_network_size(frame)
 
 
 # %% ../04_train_on_vgg16_features.ipynb #04-016

@@ -5,8 +5,8 @@ from scipy import stats
 
 
 def difference_over_groups(values, groups):
-    """A 95 % interval for a mean paired difference in new groups: Student's t over the groups' means
-    (Ibragimov and Müller 2010, doi 10.1198/jbes.2009.08046).
+    """A 95 % interval for a mean paired difference in new groups: Student's t over the groups'
+    means (Ibragimov and Müller 2010, doi 10.1198/jbes.2009.08046).
 
     values: (n,) from -1 to 1, one method's `correct` minus another's; groups: (n,) labels. Returns
     (low, high), or (None, None) with fewer than two groups. Raises ValueError if both are empty.

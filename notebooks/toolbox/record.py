@@ -1,11 +1,13 @@
 """What each notebook of a dataset was made from, so that later ones can tell whether it still fits.
 
 `data/<dataset>/record.json` has an entry for each of 00 to 05: its `id`, a digest of what the
-notebook left, the ids of what it was made from (`of`), and facts that later ones need.
+notebook left, the sizes of its files, the ids of what it was made from (`of`), and facts that later
+ones need.
 """
 
 import hashlib
 import json
+import os
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,15 +57,17 @@ def step(dataset, notebook, files, **facts):
         yield
         of = {needed: entries[needed]["id"] for needed in MADE_FROM[notebook]}
         contents = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
-        identity = digest_of(facts, of, contents)
-        write_json(path, **entries, **{notebook: {"id": identity, "of": of, "facts": facts}})
+        entry = {"id": digest_of(facts, of, contents), "of": of, "facts": facts}
+        sizes = {os.path.relpath(file, dataset.data): file.stat().st_size for file in files}
+        write_json(path, **entries, **{notebook: {**entry, "files": sizes}})
 
 
 def check_step(dataset, notebook):
     """The facts that a notebook recorded.
 
-    Raises FileNotFoundError if it, or one before it, was not run to its end, and ValueError if
-    what it left was made from something that was made anew since; either names the notebook to run.
+    Raises FileNotFoundError if it, or one before it, was not run to its end, or a file that it left
+    is gone or cut off, and ValueError if what it left was made from something that was made anew
+    since; each names the notebook to run.
     """
     entries = read_json(dataset.data / "record.json")
     for name in needed_for(notebook):
@@ -72,6 +76,13 @@ def check_step(dataset, notebook):
                 f"Run notebook {name} first: {LEAVES[name]} of {dataset.name} is not there yet, or "
                 "not finished."
             )
+        for file, size in entries[name]["files"].items():
+            place = dataset.data / file
+            if not place.exists() or place.stat().st_size != size:
+                raise FileNotFoundError(
+                    f"{place.resolve()} is not as notebook {name} left it: run notebook {name} "
+                    "again."
+                )
         for older, known in entries[name]["of"].items():
             if entries[older]["id"] != known:
                 raise ValueError(

@@ -68,6 +68,17 @@ class TrainingFolder:
         """Whether the training ran to its end, and its weights are there."""
         return read_json(self.note)["finished"] and self.best.exists()
 
+    def read_history(self):
+        """The log of the `CSVLogger`: a DataFrame of epoch (from 1), its losses and accuracies.
+
+        A line that was cut off is left out; of an epoch that was repeated after an interruption,
+        the last line counts.
+        """
+        history = pd.read_csv(self.history, on_bad_lines="skip")
+        history = history.apply(pd.to_numeric, errors="coerce").dropna()
+        history = history.drop_duplicates("epoch", keep="last").sort_values("epoch")
+        return history.assign(epoch=history["epoch"].astype(int) + 1).reset_index(drop=True)
+
     def finish(self):
         """Note that the training ran to its end; the backup is needed no more."""
         write_json(self.note, made_of=read_json(self.note)["made_of"], finished=True)
@@ -145,17 +156,6 @@ def patience_in_epochs(patience, rows, batch_size=128):
     """
     updates = -(-rows // batch_size)  # in an epoch
     return max(patience, round(70 / updates))
-
-
-def read_history(path):
-    """The log of a `CSVLogger`: a DataFrame of epoch (from 1) and its losses and accuracies.
-
-    A line that was cut off is left out; of an epoch that was repeated after an interruption, the
-    last line counts.
-    """
-    history = pd.read_csv(path, on_bad_lines="skip").apply(pd.to_numeric, errors="coerce").dropna()
-    history = history.drop_duplicates("epoch", keep="last").sort_values("epoch")
-    return history.assign(epoch=history["epoch"].astype(int) + 1).reset_index(drop=True)
 
 
 def save_hdf5(model, path):
