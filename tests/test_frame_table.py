@@ -1,12 +1,14 @@
 """Notebook 02: a label for each frame."""
 
+from toolbox.datasets import make_video_table
+from toolbox.resume import extract_frames
+
 import pytest
 from clips import make_dataset, write_clip
 
 from framevote.frame_table import build_frame_table
-from framevote.frames import extract_frames
+from framevote.frames import extract_clip
 from framevote.transfer import load_frame
-from framevote.videos import make_video_table
 
 
 @pytest.fixture
@@ -15,7 +17,7 @@ def frames(tmp_path):
     source = make_dataset(tmp_path / "set", groups=2, clips=1, frames=5)
     write_clip(source / "Run" / "v_Run_g03_c01.avi", frames=26, fps=2)
     videos, _ = make_video_table(source)
-    extract_frames(videos, source, tmp_path / "train_1")
+    extract_frames(extract_clip, videos, source, tmp_path / "train_1")
     return tmp_path / "train_1", videos, source
 
 
@@ -64,7 +66,7 @@ def test_a_truncated_frame_is_mended_by_extracting_again(frames):
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"v_Walk_g01_c01_frame0\.jpg .*not a complete JPEG"):
         load_frame(path)
-    extract_frames(videos, source, folder)
+    extract_frames(extract_clip, videos, source, folder)
     assert path.read_bytes() == whole
     table, left_out = build_frame_table(folder, videos)
     assert left_out.empty
@@ -79,16 +81,34 @@ def test_the_order_of_clips_is_that_of_the_table(frames):
     assert table.drop_duplicates("video")["video"].tolist() == videos["video"].tolist()[::-1]
 
 
+def test_a_class_is_never_read_off_a_file_name(frames):
+    """Names that say Walk, and clip names that hold `_frame1`, mislead nobody."""
+    folder, videos, _ = frames
+    whole = (folder / "v_Run_g01_c01_frame0.jpg").read_bytes()
+    for name in ("v_Walk_g01_frame1_frame0.jpg", "v_Walk_g01_frame1_frame10.jpg"):
+        (folder / name).write_bytes(whole)
+    odd = videos.iloc[:1].assign(clip="v_Walk_g01_frame1", video="Run/odd.avi", group="g08")
+    odd["class"] = "$5 vs 10"
+    table, left_out = build_frame_table(folder, odd)
+    assert table.to_numpy().tolist() == [
+        ["v_Walk_g01_frame1_frame0.jpg", "$5 vs 10", "Run/odd.avi", "g08"],
+        ["v_Walk_g01_frame1_frame10.jpg", "$5 vs 10", "Run/odd.avi", "g08"],
+    ]
+    assert set(left_out["reason"]) == {"of no known clip"}
+
+
 @pytest.mark.parametrize("make", [True, False])
 def test_no_frames_at_all(frames, tmp_path, make):
     if make:
         (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"empty holds no frames.*Run notebook 01 first"):
+    with pytest.raises(
+        FileNotFoundError, match=r"empty holds no frames to use.*Run notebook 01 first"
+    ):
         build_frame_table(tmp_path / "empty", frames[1])
 
 
 def test_only_foreign_frames(frames, tmp_path):
     folder, videos, _ = frames
     others = videos.assign(clip=[f"other{number}" for number in range(len(videos))])
-    with pytest.raises(FileNotFoundError, match="holds no frames that can be used"):
+    with pytest.raises(FileNotFoundError, match="holds no frames to use"):
         build_frame_table(folder, others)

@@ -3,13 +3,11 @@
 # %% auto #0
 __all__ = ["extract_clip", "sample_frames"]
 
-# %% ../01_extract_frames.ipynb #01-df6
+# %% ../01_extract_frames.ipynb #01-83d
 import math
 
 from toolbox.files import write_jpeg
 from toolbox.videos import open_video
-
-import cv2
 
 
 def sample_frames(path, per_second=1, problems=None):
@@ -29,18 +27,15 @@ def sample_frames(path, per_second=1, problems=None):
             problems.append(video.problem)
 
 
-# %% ../01_extract_frames.ipynb #01-173
+# %% ../01_extract_frames.ipynb #01-f5d
 def extract_clip(path, clip, folder, per_second=1):
     """Write the sampled frames of a video into a folder, as `<clip>_frame<k>.jpg`.
 
-    Returns how many were written, and what was odd (text, or ""). A bad clip never raises; a bad
-    disk does (OSError).
+    Returns how many were written, and what was odd (text, or ""). Raises ValueError if the clip
+    can't be read, OSError if the disk fails.
     """
     count, problems = 0, []
-    try:
-        for frame in sample_frames(path, per_second, problems):
-            write_jpeg(frame, folder / f"{clip}_frame{count}.jpg")
-            count += 1
-    except (ValueError, cv2.error) as error:
-        problems.append(str(error))
+    for frame in sample_frames(path, per_second, problems):
+        write_jpeg(frame, folder / f"{clip}_frame{count}.jpg")
+        count += 1
     return count, "; ".join(problems)
