@@ -12,7 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
+from toolbox.training import FusedAdam, TrainingFolder
+from toolbox.vgg16 import Network, fastest_network
 
 import keras
 import numpy as np
@@ -21,12 +22,8 @@ from framevote.transfer import (
     FeatureBatches,
     divide_by_255,
     extract_features,
-    largest_value,
-    load_frame,
-    load_vgg16,
+    make_callbacks,
     make_head,
-    seconds_a_batch,
-    train_head,
 )
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -47,45 +44,37 @@ def peak_megabytes():
 def stand_in():
     """A network with VGG16's input and output and next to none of its work."""
     layers = [keras.layers.AveragePooling2D(32), keras.layers.Conv2D(512, 1, activation="relu")]
-    return keras.Sequential([keras.Input((224, 224, 3)), *layers])
+    model = keras.Sequential([keras.Input((224, 224, 3)), *layers])
+    return Network("stand-in", model.predict_on_batch, divide_by_255)
 
 
-def steps_of_04(paths, vgg16_frames, precision, folder):
+def steps_of_04(paths, vgg16_frames, folder):
     """Run the steps of notebook 04 on the frames; returns {step: peak in MB after it}.
 
     If `vgg16_frames` is less than all, VGG16 does so many, and then a stand-in does all of them.
     """
     peaks = {}
-    weights = REPOSITORY / "weights"
-    samples = divide_by_255(np.stack([load_frame(path) for path in paths[:8]]))
-    for name in ("float32", "mixed_bfloat16"):
-        seconds_a_batch(load_vgg16(weights, name), samples)
-    base = load_vgg16(weights, precision)
-    peaks["both precisions tried"] = peak_megabytes()
+    network = fastest_network(REPOSITORY / "weights", divide_by_255)
+    peaks["all ways tried"] = peak_megabytes()
     features_file = folder / "features.npy"
     if vgg16_frames < len(paths):
-        extract_features(paths[:vgg16_frames], base, folder / "by_vgg16.npy")
+        extract_features(paths[:vgg16_frames], network, folder / "by_vgg16.npy")
         peaks["VGG16 features"] = peak_megabytes()
         extract_features(paths, stand_in(), features_file)
         peaks["all features"] = peak_megabytes()
     else:
-        extract_features(paths, base, features_file)
+        extract_features(paths, network, features_file)
         peaks["VGG16 features"] = peak_megabytes()
     rows = np.random.default_rng(0).permutation(len(paths))
     labels = np.eye(14, dtype="float32")[rows % 14]
-    scale = largest_value(features_file, np.sort(rows))
     validation, train = (
-        FeatureBatches(features_file, rows[part], labels[part], scale)
+        FeatureBatches(features_file, rows[part], labels[part], 10.0, seed=0)
         for part in np.split(np.arange(len(rows)), [len(rows) // 5])
     )
-    train_head(
-        make_head(14),
-        train,
-        validation,
-        folder / "weights.hdf5",
-        max_epochs=2,
-        checkpoint_seconds=0,
-    )
+    head, training = make_head(14), TrainingFolder(folder / "training")
+    head.compile(FusedAdam(0.001), loss="categorical_crossentropy", metrics=["accuracy"])
+    settings = {"epochs": 2, "callbacks": make_callbacks(training, patience=10)}
+    head.fit(train, validation_data=validation, shuffle=False, verbose=0, **settings)
     peaks["head trained"] = peak_megabytes()
     return peaks
 
@@ -96,13 +85,12 @@ def main():
     parser.add_argument("frames", type=Path, help="folder of JPEG frames, used again and again")
     parser.add_argument("count", type=int, help="how many frames")
     parser.add_argument("--vgg16-frames", type=int, help="how many go through VGG16 (default: all)")
-    parser.add_argument("--precision", default="float32", help="of VGG16")
     options = parser.parse_args()
     files = itertools.cycle(sorted(options.frames.glob("*.jpg")))
     paths = list(itertools.islice(files, options.count))
     vgg16_frames = min(options.vgg16_frames or options.count, options.count)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
-        peaks = steps_of_04(paths, vgg16_frames, options.precision, Path(folder))
+        peaks = steps_of_04(paths, vgg16_frames, Path(folder))
     print(json.dumps(peaks))
 
 

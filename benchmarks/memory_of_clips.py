@@ -14,14 +14,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
+from toolbox.datasets import make_video_table, open_dataset
+from toolbox.resume import extract_frames
 
+from evaluation import vote
 from memory import REPOSITORY, peak_megabytes, stand_in
 
-from framevote.frames import extract_frames
+from framevote.frames import extract_clip
 from framevote.transfer import make_head
-from framevote.videos import make_video_table, open_dataset
-from framevote.voting import predict_frames
 
 
 def so_many(videos, count):
@@ -33,16 +33,16 @@ def so_many(videos, count):
 def steps_with_clips(videos, source, folder):
     """Run the steps on all clips of the table; returns {step: peak in MB after it}."""
     peaks = {}
-    extract_frames(videos, source, folder / "frames")
+    extract_frames(extract_clip, videos, source, folder / "frames")
     peaks["01 frames"] = peak_megabytes()
-    base, head = stand_in(), make_head(14)
-    predict_frames([source / video for video in videos["video"]], base, head, 1.0)
+    network, head = stand_in(), make_head(14)
+    vote(videos, source, network, head, 1.0, folder / "test")
     peaks["05 votes"] = peak_megabytes()
     if importlib.util.find_spec("ray"):
         from framevote.scale import FeatureWorker, clip_table, go_on, plain_loop
 
-        worker = FeatureWorker(None, folder / "parts", base=base)
-        clips = clip_table(videos, source, "float32")
+        worker = FeatureWorker(None, folder / "parts", network.way, network=network)
+        clips = clip_table(videos, source, network.facts)
         for _ in go_on(clips, folder / "parts", lambda todo: plain_loop(todo, worker)):
             pass
         peaks["11 parts"] = peak_megabytes()
@@ -55,8 +55,8 @@ def main():
     parser.add_argument("dataset", help="mocap, ucf101 or a folder of class folders")
     parser.add_argument("count", type=int, help="how many clips; they are used again and again")
     options = parser.parse_args()
-    dataset = open_dataset(options.dataset, REPOSITORY)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        dataset = open_dataset(options.dataset, course=REPOSITORY)
         videos, _ = make_video_table(dataset.folder)
         peaks = steps_with_clips(so_many(videos, options.count), dataset.folder, Path(folder))
     print(json.dumps(peaks))

@@ -13,7 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
+from toolbox.datasets import make_video_table, open_dataset
+from toolbox.vgg16 import FLOAT32
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,6 @@ from framevote.scale import (
     ray_pipeline,
     start_ray,
 )
-from framevote.videos import make_video_table, open_dataset
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -60,14 +60,14 @@ def main():
     parser.add_argument("dataset", help="mocap, ucf101 or a folder of class folders")
     parser.add_argument("clips", type=int, help="how many clips")
     parser.add_argument("workers", type=int, nargs="+", help="0 is a plain loop")
-    parser.add_argument("--precision", default="float32", help="of VGG16")
+    parser.add_argument("--way", default=FLOAT32, help="how VGG16 is computed")
     options = parser.parse_args()
-    dataset = open_dataset(options.dataset, REPOSITORY)
-    settings = {"weights": str(REPOSITORY / "weights"), "precision": options.precision}
+    settings = {"weights": str(REPOSITORY / "weights"), "way": options.way}
     with contextlib.redirect_stdout(sys.stderr):
+        dataset = open_dataset(options.dataset, course=REPOSITORY)
         videos, _ = make_video_table(dataset.folder)
         some = np.linspace(0, len(videos) - 1, options.clips).astype(int)
-        clips = clip_table(videos.iloc[some], dataset.folder, options.precision)
+        clips = clip_table(videos.iloc[some], dataset.folder, options.way)
         start_ray(seats=os.cpu_count() + 1)
         timed = {count: time_one(clips, settings, count, 4) for count in options.workers}
     print(json.dumps(timed))

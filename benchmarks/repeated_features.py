@@ -7,23 +7,18 @@ machine can measure at full size this way.
 """
 
 import argparse
-import os
-import sys
 from hashlib import sha256
 from pathlib import Path
 
+from toolbox.datasets import open_dataset
+from toolbox.features import FeatureFile
+from toolbox.files import read_csv
+from toolbox.parallel import in_threads, progress
+from toolbox.vgg16 import fastest_network
+
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
-
-from framevote.transfer import (
-    begin_features,
-    divide_by_255,
-    extract_features,
-    fingerprint_of,
-    load_vgg16,
-)
-from framevote.videos import in_threads, open_dataset, progress, read_csv
+from framevote.transfer import divide_by_255, extract_features
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -32,36 +27,32 @@ def main():
     """Read the command line; compute."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="the dataset, as in DATASET")
-    parser.add_argument("--precision", default="float32", help="of VGG16")
+    parser.add_argument("--way", help="how VGG16 is computed (default: the fastest way)")
     parser.add_argument("--course", type=Path, default=REPOSITORY, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    dataset = open_dataset(options.folder, options.course)
+    dataset = open_dataset(options.folder, course=options.course)
     images = read_csv(dataset.data / "train_new.csv")["image"]
     paths = [dataset.data / "train_1" / image for image in images]
-    base = load_vgg16(dataset.weights.parent, options.precision)
-    different = repeat_features(paths, base, dataset.data / "features.npy")
+    network = fastest_network(dataset.weights.parent, divide_by_255, options.way)
+    different = repeat_features(paths, network, dataset.data / "features.npy")
     print(f"{len(paths):,} rows of {different:,} different frames")
 
 
-def repeat_features(paths, base, target):
+def repeat_features(paths, network, target, batch_size=16):
     """Write the feature file of JPEG files and its note, as `extract_features` does; returns how
     many of the files differ.
     """
     bar = progress(in_threads(digest_of, paths), total=len(paths), desc="compare", unit="frame")
     _, first, which = np.unique(list(bar), return_index=True, return_inverse=True)
     different = target.with_name("different.npy")
-    extract_features([paths[index] for index in first], base, different)
+    extract_features([paths[index] for index in first], network, different, batch_size)
 
     rows = np.load(different, mmap_mode="r")
-    shape = (len(paths), *rows.shape[1:])
-    fingerprint = fingerprint_of(paths, divide_by_255.__name__, shape)
-    facts = {"fingerprint": fingerprint, "precision": base.dtype_policy.name}
-    done, unfinished = begin_features(target, shape, **facts)  # notebook 04 may have begun it
-    rest = which[done:]
-    with open(unfinished, "ab") as file:
+    shape, facts = (len(paths), *network.shape), [network.facts, *paths]
+    with FeatureFile(target, shape, facts, network.way, batch_size) as file:
+        rest = which[file.done :]  # notebook 04 may have begun it
         for chunk in progress(np.array_split(rest, len(rest) // 256 + 1), desc="repeat"):
-            file.write(rows[chunk].tobytes())
-    os.replace(unfinished, target)
+            file.append(rows[chunk])
     return len(first)
 
 

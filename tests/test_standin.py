@@ -3,6 +3,10 @@
 import sys
 from types import SimpleNamespace
 
+from toolbox.datasets import make_video_table
+from toolbox.files import save_array, write_csv, write_jpeg
+from toolbox.vgg16 import FLOAT32, fastest_network
+
 import numpy as np
 import pandas as pd
 import psutil
@@ -12,10 +16,7 @@ from head_epochs import train_epochs
 from repeated_features import repeat_features
 from ucf101_standin import MOCAP, build
 
-from framevote.frames import write_jpeg
-from framevote.splits import save_array
-from framevote.transfer import extract_features
-from framevote.videos import make_video_table
+from framevote.transfer import divide_by_255, extract_features
 
 
 def test_a_stand_in_has_the_names_of_the_lists_over_built_in_clips(tmp_path):
@@ -35,7 +36,11 @@ def test_a_stand_in_has_the_names_of_the_lists_over_built_in_clips(tmp_path):
     table, unreadable = make_video_table(tmp_path / "standin")
     assert unreadable.empty
     assert sorted(f"{row['class']}/{row['clip']}.avi" for _, row in table.iterrows()) == names
-    assert set(table.loc[table["part"] == "test", "group"]) == {"g01"}
+    assert set(table.loc[table["part"] == "test", "group"]) == {
+        "Archery_g01",
+        "Diving_g01",
+        "Punch_g01",
+    }
     known = {path.read_bytes() for path in MOCAP.glob("*/*.avi")}
     assert all((tmp_path / "standin" / "UCF-101" / name).read_bytes() in known for name in names)
 
@@ -50,48 +55,57 @@ def repeating(tmp_path):
     return paths
 
 
-def test_repeated_features_are_those_of_notebook_04(tmp_path, repeating, base, capsys):
-    """Notebook 04 takes the file for its own, row for row."""
-    assert repeat_features(repeating, base, tmp_path / "features.npy") == 3
-    capsys.readouterr()
-    extract_features(repeating, base, tmp_path / "features.npy")
-    assert "features.npy is complete already" in capsys.readouterr().out
-    extract_features(repeating, base, tmp_path / "plain.npy")
-    repeated, plain = (np.load(tmp_path / f"{name}.npy") for name in ("features", "plain"))
-    assert repeated.astype("float32") == pytest.approx(plain.astype("float32"), rel=2e-3, abs=2e-3)
+@pytest.fixture(scope="module")
+def network(weights_folder):
+    return fastest_network(weights_folder, divide_by_255, FLOAT32)
 
 
-def test_repeated_features_go_on_behind_those_of_an_interrupted_notebook(tmp_path, repeating, base):
-    calls = iter(range(5))
+def interrupted(engine, calls):
+    """An engine that someone interrupts after so many calls."""
+    left = iter(range(calls))
 
-    def divide_by_255(frames):  # by notebook 04's name; someone interrupts it at the third frame
-        if next(calls) == 2:
+    def compute(frames):
+        if next(left, None) is None:
             raise KeyboardInterrupt
-        return frames.astype("float32") / 255
+        return engine(frames)
 
+    return compute
+
+
+def test_repeated_features_are_those_of_notebook_04(tmp_path, repeating, network):
+    """Notebook 04 takes the file for its own, row for row, and computes nothing more."""
+    target, plain = tmp_path / "features.npy", tmp_path / "plain.npy"
+    assert repeat_features(repeating, network, target) == 3
+    extract_features(repeating, network.using(engine=interrupted(network.engine, 0)), target)
+    extract_features(repeating, network, plain)
+    repeated, expected = (np.load(file).astype("float32") for file in (target, plain))
+    assert repeated == pytest.approx(expected, rel=2e-3, abs=2e-3)
+
+
+def test_repeated_features_go_on_behind_those_of_an_interrupted_notebook(
+    tmp_path, repeating, network
+):
     target = tmp_path / "features.npy"
+    twice = network.using(engine=interrupted(network.engine, 2))
     with pytest.raises(KeyboardInterrupt):
-        extract_features(repeating, base, target, divide_by_255, batch_size=1)
-    assert repeat_features(repeating, base, target) == 3
-    assert target.stat().st_size == 128 + 5 * 7 * 7 * 512 * 2  # the header, and float16
+        extract_features(repeating, twice, target, batch_size=1)
+    begun = (tmp_path / "features.unfinished").read_bytes()
+    assert len(begun) == 128 + 2 * 7 * 7 * 512 * 2  # the header, and two rows of float16
+    assert repeat_features(repeating, network, target, batch_size=1) == 3
+    assert target.read_bytes()[: len(begun)] == begun
     features = np.load(target)
+    assert features.shape == (5, 7, 7, 512)
     assert all(np.allclose(features[a], features[b], rtol=2e-3) for a, b in ((0, 2), (1, 4)))
 
 
-def test_epochs_of_the_head_say_how_long_they_waited(tmp_path):
-    images = [f"{number}.jpg" for number in range(12)]
-    pd.DataFrame({"image": images}).to_csv(tmp_path / "train_new.csv", index=False)
+def test_epochs_of_the_head_say_how_long_reading_took(tmp_path):
+    parts = ["train"] * 8 + ["validation"] * 4
+    write_csv(pd.DataFrame({"split_by_frame": parts}), tmp_path / "split.csv")
     save_array(np.ones((12, 7, 7, 512), "float16"), tmp_path / "features.npy")
-    split = tmp_path / "split_by_frame"
-    save_array(np.array(["a", "b"]), split / "classes.npy")
-    for part, rows in (("train", range(8)), ("validation", range(8, 12))):
-        save_array(np.array([images[row] for row in rows]), split / f"{part}_images.npy")
-        save_array(
-            np.eye(2, dtype="float32")[[row % 2 for row in rows]], split / f"{part}_labels.npy"
-        )
+    save_array(np.eye(2, dtype="float32")[[0, 1] * 6], tmp_path / "labels.npy")
     epochs = list(train_epochs(SimpleNamespace(data=tmp_path), batch_size=4))
     assert [rows for rows, _, _ in epochs] == [12, 12]
-    assert all(0 < waited < seconds for _, seconds, waited in epochs)
+    assert all(0 < reading < seconds for _, seconds, reading in epochs)
 
 
 def test_a_killed_command_is_watched(tmp_path):

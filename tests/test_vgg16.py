@@ -137,6 +137,13 @@ def test_without_ncnn_keras_serves(weights_folder, monkeypatch, frames, capsys):
     vgg16.measure_ways.cache_clear()
 
 
+def test_a_worker_with_few_threads_uses_no_more_cores(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert vgg16.cores() == 1
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert 1 <= vgg16.cores() <= os.cpu_count()
+
+
 def test_the_precision_of_a_way_is_that_way_s_alone(weights, keras_base):
     assert vgg16.load_vgg16(weights, "mixed_bfloat16").dtype_policy.name == "mixed_bfloat16"
     assert keras.config.dtype_policy().name == keras_base.dtype_policy.name == "float32"

@@ -300,7 +300,9 @@ def frames_a_second(engine, frames):
 
 
 def cores():
-    """How many processor cores this process may use."""
+    """How many processor cores this process may use; OMP_NUM_THREADS, as Ray sets it, counts."""
+    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        return int(os.environ["OMP_NUM_THREADS"])
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count()
