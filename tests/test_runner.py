@@ -238,18 +238,18 @@ ROWS = [
 NAMES = ("notebook", "method", "level", "part", "accuracy", "n")
 
 
-def leave_results(course, rows, facts):
-    """Leave what notebooks 00 to 05 leave: two clips of 40 s and 20 s, results, a record."""
+def leave_results(course, rows, note):
+    """Leave what notebooks 00 to 05 leave: two clips of 40 s and 20 s, results, VGG16's pace."""
     data = course / "data" / "pets"
     data.mkdir(parents=True)
     (data / "videos.csv").write_text("clip,frames,fps\na,1000,25\nb,300,15\n")
-    (data / "record.json").write_text(json.dumps({"04": {"id": "x", "of": {}, "facts": facts}}))
+    (data / "features.json").write_text(json.dumps(note))
     rows = [dict(zip(NAMES, row, strict=True)) | {"chance": 0.0714} for row in rows]
     (data / "results.json").write_text(json.dumps(rows))
 
 
 def test_part_one_ends_with_results_their_meaning_and_the_way_on(course, capsys, monkeypatch):
-    leave_results(course, ROWS, {"frames_per_second": 0.5})
+    leave_results(course, ROWS, {"rows_per_second": 0.5})
     monkeypatch.setattr(sys, "argv", ["run_course.py", "--course", str(course)])
     runner.print_results(runner.parse_options(), "pets", {"04": 60.4, "05": 29.6})
     said = " ".join(capsys.readouterr().out.split())

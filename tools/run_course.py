@@ -397,12 +397,12 @@ def minutes_to_go(data):
     """What 06 to 09 will take, as text, from the pace of VGG16 that notebook 04 met; empty if it
     noted none.
     """
-    facts = read_json(data / "record.json").get("04", {}).get("facts", {})
-    if "frames_per_second" not in facts:
+    pace = read_json(data / "features.json").get("rows_per_second")
+    if not pace:
         return ""
     videos = read_csv(data / "videos.csv")
     frames = FRAMES_LATER * (videos["frames"] / videos["fps"]).sum()
-    minutes = frames / facts["frames_per_second"] / 60 + MINUTES_A_CLIP_LATER * len(videos)
+    minutes = frames / pace / 60 + MINUTES_A_CLIP_LATER * len(videos)
     return f" (about {max(1, round(minutes))} minutes more here)"
 
 

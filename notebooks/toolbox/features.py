@@ -1,6 +1,7 @@
 """An array of features on disk that grows batch by batch and survives interruption."""
 
 import os
+import time
 
 from toolbox.files import read_json, write_json
 from toolbox.locks import one_writer
@@ -17,8 +18,9 @@ class FeatureFile:
     facts the file begins anew. The rows lie in `<target>.unfinished` until all are there.
 
     target: path of the `.npy` file; shape: of the whole array; facts: what the rows depend on,
-    see `digest_of`; way: how they are computed, which doesn't matter beyond rounding, for the note
-    `<target>.json`; step: rows are only ever counted in whole multiples of this (the batch size).
+    see `digest_of`; way: how they are computed, which doesn't matter beyond rounding; step: rows
+    are only ever counted in whole multiples of this (the batch size). The note `<target>.json` has
+    the way, and the pace of the last run (`rows_per_second`).
     Raises RuntimeError while another process writes the same file.
     """
 
@@ -39,11 +41,15 @@ class FeatureFile:
             self.done = self.keep_whole_batches()
         else:
             self.done = self.begin()
+        self.begun, self.started = self.done, time.monotonic()
         return self
 
     def __exit__(self, error, *_):
         if error is None and self.done == self.shape[0] and self.unfinished.exists():
             os.replace(self.unfinished, self.target)
+        if self.done > self.begun:
+            pace = (self.done - self.begun) / (time.monotonic() - self.started)
+            write_json(self.note, **{**read_json(self.note), "rows_per_second": pace})
         self.lock.__exit__(None, None, None)
 
     def append(self, rows):
