@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ["share_with_siblings", "split_by_frame", "split_by_group"]
 
-# %% ../03_split_data.ipynb #03-7e6
+# %% ../03_split_data.ipynb #03-336
 import warnings
 
 import numpy as np
@@ -22,10 +22,8 @@ def split_by_frame(table, share=0.2, seed=42):
     size = max(round(share * len(shared)), kinds)
     if not 0 < kinds <= len(shared) - size:
         raise ValueError(f"{len(table)} frames are too few to set some aside. Add clips.")
-    _, validation = train_test_split(
-        shared, stratify=classes[shared], test_size=size, random_state=seed
-    )
-    return np.isin(np.arange(len(table)), validation)
+    draw = {"test_size": size, "stratify": classes[shared], "random_state": seed}
+    return np.isin(np.arange(len(table)), train_test_split(shared, **draw)[1])
 
 
 # %% ../03_split_data.ipynb #03-fc2
