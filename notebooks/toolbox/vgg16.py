@@ -211,7 +211,7 @@ def fastest_network(folder, preprocess, way=None):
         )
     path = vgg16_weights(folder)
     if way is None:
-        table = compare_ways(folder)
+        table = pd.DataFrame(measure_ways(path.resolve()))
         way = choose(table)
         pace = table.set_index("way")["frames/s"]
         others = ", ".join(f"{name} {pace[name]:.1f}" for name in pace.index.drop(way))
@@ -279,7 +279,7 @@ def measure_ways(path):
             for way in running:
                 pace[way] = max(pace[way], frames_a_second(engines[way], frames))
     del engines
-    gc.collect()  # a Keras model goes only so
+    gc.collect()
     truth = features[FLOAT32]
     far = {way: np.linalg.norm(found - truth) for way, found in features.items()}
     return [
@@ -310,6 +310,7 @@ def cores():
 
 def engine_of(way, path):
     """The function behind a way: float32 (n, 224, 224, 3) to features, float32 (n, 7, 7, 512)."""
+    gc.collect()  # a Keras model that is used no more goes only so
     if way == NCNN:
         return ncnn_engine(load_vgg16(path))
     model = load_vgg16(path, "mixed_bfloat16" if way == BFLOAT16 else "float32")
@@ -357,20 +358,22 @@ def write_for_ncnn(model, layers_path, weights_path):
 
     Source: https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure.
     """
-    lines, blobs, before = ["Input {0} 0 1 {0}"], [], model.layers[0].name
-    lines[0] = lines[0].format(before)
-    for layer in model.layers[1:]:
-        line = f"{layer.name} 1 1 {before} {layer.name}"
-        if layer.weights:  # outputs, kernel size, padding, has a bias, size of the kernel, ReLU
-            kernel, bias = layer.get_weights()
-            lines.append(f"Convolution {line} 0={len(bias)} 1=3 4=1 5=1 6={kernel.size} 9=1")
-            blobs += [bytes(4), kernel.transpose(3, 2, 0, 1).tobytes(), bias.tobytes()]
-        else:  # the largest of 2 x 2
-            lines.append(f"Pooling {line} 0=0 1=2 2=2")
-        before = layer.name
+    before = model.layers[0].name
+    lines = [f"Input {before} 0 1 {before}"]
+    with open(weights_path, "wb") as file:
+        for layer in model.layers[1:]:
+            line = f"{layer.name} 1 1 {before} {layer.name}"
+            if layer.weights:  # outputs, kernel size, padding, has a bias, size of the kernel, ReLU
+                kernel, bias = layer.get_weights()
+                lines.append(f"Convolution {line} 0={len(bias)} 1=3 4=1 5=1 6={kernel.size} 9=1")
+                file.write(bytes(4))
+                file.write(kernel.transpose(3, 2, 0, 1).tobytes())
+                file.write(bias.tobytes())
+            else:  # the largest of 2 x 2
+                lines.append(f"Pooling {line} 0=0 1=2 2=2")
+            before = layer.name
     header = ["7767517", f"{len(lines)} {len(lines)}"]  # ncnn's magic number; layers, their outputs
     layers_path.write_text("\n".join([*header, *lines, ""]), encoding="utf-8")
-    weights_path.write_bytes(b"".join(blobs))
 
 
 def code_digest(function):
