@@ -225,6 +225,7 @@ def test_killed_and_run_again_it_leaves_the_same_bytes(tmp_path):
     report = extract_frames(extract_clip, videos, source, tmp_path / "undisturbed", 25)
     assert report["frames"].tolist() == [50] * 8
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "undisturbed")
+    assert journal.read_bytes() == (tmp_path / "undisturbed.jsonl").read_bytes()
 
 
 def test_a_report_has_a_row_for_each_clip(tmp_path):
@@ -241,3 +242,6 @@ def test_a_report_has_a_row_for_each_clip(tmp_path):
         ["a_page", 0, "not a video that OpenCV can open"],
         ["v_Run_g01_c01", 3, ""],
     ]
+    journal = (tmp_path / "train_1.jsonl").read_bytes()
+    extract_frames(extract_clip, videos, source, tmp_path / "train_1")  # tries the bad clip again
+    assert (tmp_path / "train_1.jsonl").read_bytes() == journal

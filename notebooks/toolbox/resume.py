@@ -40,6 +40,15 @@ def read_journal(path):
     return entries
 
 
+def write_journal(entries, path):
+    """Write a journal anew, whole or not at all. In the end its order is that of the clips, so that
+    runs with interruptions and without leave the same file.
+    """
+    with whole_file(path) as temporary:
+        lines = (json.dumps(entry) + "\n" for entry in entries)
+        temporary.write_text("".join(lines), encoding="utf-8")
+
+
 def frame_name(clip, k):
     """The file name of a clip's k-th frame."""
     return f"{clip}_frame{k}.jpg"
@@ -76,10 +85,7 @@ def extract_frames(extract_clip, videos, source, folder, per_second=1, threads=N
         folder,
         {frame_name(clip, k) for clip, entry in done.items() for k in range(entry["frames"])},
     )
-    with whole_file(journal) as temporary:
-        temporary.write_text(
-            "".join(json.dumps(entry) + "\n" for entry in done.values()), encoding="utf-8"
-        )
+    write_journal(done.values(), journal)
 
     def extract(clip):
         report, reason = result_or_problem(extract_clip, paths[clip], clip, folder, per_second)
@@ -93,6 +99,7 @@ def extract_frames(extract_clip, videos, source, folder, per_second=1, threads=N
             entry = {"clip": clip, "stamp": stamps[clip], "frames": frames, "problem": problem}
             done[clip] = entry
             print(json.dumps(entry), file=file, flush=True)
+    write_journal((done[clip] for clip in paths), journal)
     return pd.DataFrame([done[clip] for clip in paths], columns=["clip", "frames", "problem"])
 
 
