@@ -7,6 +7,7 @@ import sys
 import threading
 import zipfile
 from hashlib import sha256
+from types import ModuleType
 
 from toolbox import vgg16
 from toolbox.videos import middle_frame
@@ -125,16 +126,21 @@ def test_a_way_that_does_not_exist_is_refused(weights_folder):
         vgg16.fastest_network(weights_folder, divide, "Keras int8")
 
 
-def test_without_ncnn_keras_serves(weights_folder, monkeypatch, frames, capsys):
-    monkeypatch.setitem(sys.modules, "ncnn", None)  # importing it fails
+@pytest.mark.parametrize("ncnn", [None, ModuleType("ncnn")])  # not installed; of no use
+def test_without_ncnn_keras_serves(weights_folder, monkeypatch, frames, capsys, ncnn):
+    monkeypatch.setitem(sys.modules, "ncnn", ncnn)
     vgg16.measure_ways.cache_clear()
     network = vgg16.fastest_network(weights_folder, divide)
+    vgg16.measure_ways.cache_clear()
     assert network.way in ["Keras float32", "Keras bfloat16"]
     assert network(frames).shape == (2, 7, 7, 512)
     assert "ncnn" not in capsys.readouterr().out
+
+
+def test_ncnn_is_asked_for_in_vain_where_it_is_not_installed(weights_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ncnn", None)  # importing it fails
     with pytest.raises(ValueError, match="'ncnn float32' here"):
         vgg16.fastest_network(weights_folder, divide, "ncnn float32")
-    vgg16.measure_ways.cache_clear()
 
 
 def test_a_worker_with_few_threads_uses_no_more_cores(monkeypatch):

@@ -263,14 +263,21 @@ def compare_ways(folder):
 def measure_ways(path):
     """The rows of `compare_ways`, for the weights file at `path`.
 
-    Each way runs a frame to warm up, then another against the clock, which puts aside those that
-    are slow beyond doubt (bfloat16 where the processor doesn't know it). The others take turns at a
-    small batch, and the best of four rounds counts: another program may be busy in some. On a busy
-    machine two rounds must do, so that it takes seconds.
+    Each way runs a frame to warm up (one that fails is left out), then one against the clock, which
+    puts aside those that are slow beyond doubt (bfloat16 where the processor doesn't know it). The
+    others take turns at a small batch, and the best of four rounds counts: another program may be
+    busy in some. On a busy machine two rounds must do, so that it takes seconds.
     """
-    engines = {way: engine_of(way, path) for way in ways()}
     frames = np.random.default_rng(0).random((2 * cores(), 224, 224, 3), "float32")
-    features = {way: engine(frames[:1]) for way, engine in engines.items()}
+    engines, features = {}, {}
+    for way in ways():
+        try:
+            engine = engine_of(way, path)
+            features[way] = engine(frames[:1])
+            engines[way] = engine
+        except Exception:  # whatever this processor or library lacks, there is another way
+            if way == FLOAT32:
+                raise
     pace = {way: frames_a_second(engine, frames[:1]) for way, engine in engines.items()}
     running = [way for way in engines if pace[way] > max(pace.values()) / 4]
     started = time.monotonic()
@@ -278,7 +285,7 @@ def measure_ways(path):
         if turn < 2 or time.monotonic() - started < 6:
             for way in running:
                 pace[way] = max(pace[way], frames_a_second(engines[way], frames))
-    del engines
+    del engines, engine
     gc.collect()
     truth = features[FLOAT32]
     far = {way: np.linalg.norm(found - truth) for way, found in features.items()}
