@@ -121,6 +121,15 @@ def test_a_way_is_taken_if_it_is_clearly_faster_and_right(paces, differences, ta
     assert vgg16.choose(pd.DataFrame(rows)) == taken
 
 
+def test_the_way_of_earlier_features_is_taken_again_if_it_can_be_had(weights_folder, capsys):
+    network = vgg16.fastest_network(weights_folder, divide, before="ncnn float32")
+    assert network.way == "ncnn float32"
+    assert capsys.readouterr().out == "VGG16: ncnn float32, as before\n"
+    forced = vgg16.fastest_network(weights_folder, divide, "Keras float32", "ncnn float32")
+    assert forced.way == "Keras float32"
+    assert vgg16.fastest_network(weights_folder, divide, before="abacus").way in vgg16.ways()
+
+
 def test_a_way_that_does_not_exist_is_refused(weights_folder):
     with pytest.raises(ValueError, match=r"'Keras int8' here\. Choose one of Keras float32, "):
         vgg16.fastest_network(weights_folder, divide, "Keras int8")

@@ -20,7 +20,7 @@ __all__ = [
     "train_on_clips",
 ]
 
-# %% ../09_convolve_over_time.ipynb #09-3b4
+# %% ../09_convolve_over_time.ipynb #09-08f
 # "No module named 'toolbox'"? This notebook belongs into the folder notebooks/ of the course.
 import time
 

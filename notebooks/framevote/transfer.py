@@ -11,8 +11,8 @@ __all__ = [
     "to_network_size",
 ]
 
-# %% ../04_train_on_vgg16_features.ipynb #04-4de
-# "No module named 'toolbox'"? This notebook belongs into the folder notebooks/ of the course.
+# %% ../04_train_on_vgg16_features.ipynb #04-e87
+# "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
 
 from toolbox.features import FeatureFile
 from toolbox.files import is_whole_jpeg

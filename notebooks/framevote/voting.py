@@ -3,8 +3,8 @@
 # %% auto #0
 __all__ = ["interval_over_groups", "majority_vote", "measured"]
 
-# %% ../05_evaluate_by_majority_vote.ipynb #05-259
-# "No module named 'toolbox'"? This notebook belongs into the folder notebooks/ of the course.
+# %% ../05_evaluate_by_majority_vote.ipynb #05-530
+# "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
 
 import numpy as np
 from scipy import stats

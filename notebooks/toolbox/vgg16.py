@@ -195,13 +195,14 @@ class Network:
         return {"preprocess": code_digest(self.preprocess), "pooled": self.pooled}
 
 
-def fastest_network(folder, preprocess, way=None):
+def fastest_network(folder, preprocess, way=None, before=None):
     """VGG16's base by the way that is fastest on this machine; says in a line which that is.
 
     folder: where the weights file is kept, see `vgg16_weights`; preprocess: function of RGB uint8
     frames (n, 224, 224, 3) that returns float32 of that shape, see `Network`; way: one of
-    `ways()`, or None to try them all (some ten seconds, once in a process). Float32 in Keras
-    serves unless another is clearly faster. Raises ValueError if `way` can't be had here, and what
+    `ways()`, or None to try them all (some ten seconds, once in a process); before: the way that
+    earlier features were made by, which is taken again if it can be had. Float32 in Keras serves
+    unless another is clearly faster. Raises ValueError if `way` can't be had here, and what
     `vgg16_weights` raises.
     """
     if way not in (None, *ways()):
@@ -210,7 +211,10 @@ def fastest_network(folder, preprocess, way=None):
             "None for the fastest."
         )
     path = vgg16_weights(folder)
-    if way is None:
+    if way is None and before in ways():
+        way = before
+        print(f"VGG16: {way}, as before")
+    elif way is None:
         table = pd.DataFrame(measure_ways(path.resolve()))
         way = choose(table)
         pace = table.set_index("way")["frames/s"]
