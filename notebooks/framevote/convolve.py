@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 # %% ../09_convolve_over_time.ipynb #09-08f
-# "No module named 'toolbox'"? This notebook belongs into the folder notebooks/ of the course.
+# "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
 import time
 
 from toolbox.files import read_json, whole_file, write_json

@@ -14,7 +14,7 @@ __all__ = [
 ]
 
 # %% ../07_see_what_the_network_sees.ipynb #07-a6d
-# "No module named 'toolbox'"? This notebook belongs into the folder notebooks/ of the course.
+# "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
 from toolbox.quiet import quiet_start
 
 with quiet_start():

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 # %% ../08_model_the_order_of_frames.ipynb #08-f56
-# "No module named 'toolbox'"? This notebook belongs into the folder notebooks/ of the course.
+# "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
 
 from toolbox.quiet import quiet_start
 from toolbox.videos import open_video, probe

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 # %% ../06_fix_one_bug_at_a_time.ipynb #06-600
-# "No module named 'toolbox'"? This notebook belongs into the folder notebooks/ of the course.
+# "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
 import logging
 import time
 import warnings

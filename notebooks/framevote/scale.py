@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 # %% ../11_scale_out.ipynb #11-d84
-# "No module named 'toolbox'"? This notebook belongs into the folder notebooks/ of the course.
+# "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
 import os
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
