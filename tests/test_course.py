@@ -87,7 +87,9 @@ def test_the_results_name_their_protocol(finished, results):
     vote = measured["majority vote", "video", "test"]
     assert vote["n"] == len(POCKET_CLASSES) * 2
     assert vote["chance"] == pytest.approx(1 / len(POCKET_CLASSES))
-    assert all(row["low"] <= row["accuracy"] <= row["high"] for row in results)
+    sure = [r for r in results if r["groups"] > 1 and r["method"] != "majority class"]
+    assert all(row["low"] <= row["accuracy"] <= row["high"] for row in sure)
+    assert all(row["low"] is row["high"] is None for row in results if row not in sure)
     assert {row["groups"] for row in results if row["part"] == "test"} == {2}
     assert ("dense head", "frame", "validation") in measured
     assert f"{vote['accuracy']:.3f}" in finished.stdout
