@@ -39,11 +39,11 @@ from notebook_code import code_digest
 
 PART_ONE = "00 01 02 03 04 05"
 EXTRAS = {"11": ("ray", "make scale")}  # notebook: the package that it needs, what installs it
-# minutes on the built-in clips, measured on two cores without bfloat16 in hardware
-MINUTES = {"00": 0.5, "01": 0.2, "02": 0.2, "03": 0.5, "04": 4, "05": 1.2}
-MINUTES |= {"06": 30, "07": 4, "08": 6, "09": 8, "11": 8}
+# minutes on the built-in clips on two cores with avx512_bf16; that of 06 added up from its parts
+MINUTES = {"00": 0.2, "01": 0.2, "02": 0.1, "03": 0.2, "04": 4.5, "05": 1}
+MINUTES |= {"06": 27, "07": 3, "08": 4, "09": 4, "11": 2}
 FRAMES_LATER = 6.9  # that 06 to 09 show VGG16, for each second of video
-MINUTES_A_CLIP_LATER = 32 / 420  # that they take beside VGG16
+MINUTES_A_CLIP_LATER = 26 / 420  # that they take beside VGG16
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 PR_SET_PDEATHSIG = 1
