@@ -411,11 +411,11 @@ def square(x):
 taught(square(3))
 '''
 LESSON = '''"""What 01 teaches."""
-from toolbox import helper
+from toolbox.helper import half
 
 def taught(x):
     """Half of it."""
-    return helper.half(x)
+    return half(x)
 '''
 HELPER = "def half(x):\n    return x / 2\n"
 
@@ -435,6 +435,15 @@ def digest(tmp_path):
         return code_digest(new_notebook(cells=cells), tmp_path)
 
     return digest
+
+
+def test_code_that_a_notebook_never_comes_to_makes_no_output_stale(digest):
+    assert digest() == digest(lesson=LESSON + "\nUNUSED = True\n")
+    assert digest() == digest(helper=HELPER + "\n\ndef unused():\n    return half(1)\n")
+    used = CODE.replace("taught(square(3))", "from toolbox.helper import other\nother(square(3))")
+    through = "\n\ndef other(x):\n    return inner(x)\n\n\ndef inner(x):\n    return {}\n"
+    one, two = (digest(code=used, helper=HELPER + through.format(value)) for value in (1, 2))
+    assert one != two
 
 
 def test_prose_docstrings_and_formatting_make_no_output_stale(digest):
@@ -457,13 +466,18 @@ def test_prose_docstrings_and_formatting_make_no_output_stale(digest):
         {"code": CODE.replace("taught(square(3))\n", "taught(square(3));")},
         {"code": CODE.replace("x * x", "'x * x'")},
         {"lesson": LESSON.replace("half(x)", "half(2 * x)")},
-        {"lesson": LESSON + "\nCHANGED = True\n"},
+        {"lesson": LESSON + "\nprint('imported')\n"},
         {"helper": HELPER.replace("x / 2", "x // 2")},
         {"helper": HELPER.replace("(x)", "(x, y=None)")},
     ],
 )
 def test_a_change_of_code_makes_outputs_stale(digest, change):
     assert digest() != digest(**change)
+
+
+def test_a_module_that_is_imported_as_such_counts_as_a_whole(digest):
+    whole = "from toolbox import helper\nhelper.half(3)"
+    assert digest(code=whole) != digest(code=whole, helper=HELPER + "\nMORE = 1\n")
 
 
 def test_staleness_is_told_with_its_reason(tmp_path):
