@@ -6,10 +6,12 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import toolbox  # noqa: F401  before cv2: it keeps the decoder's complaints to itself
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -40,6 +42,14 @@ def write_clip(path, frames=50, fps=25, size=(64, 48), look=0, codec=None, colou
         str(plain), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*codec), fps, size, colour
     )
     assert writer.isOpened()
+    for frame in bar_frames(frames, size, look):
+        writer.write(frame if colour else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY))
+    writer.release()
+    return plain.rename(path)
+
+
+def bar_frames(frames, size=(64, 48), look=0):
+    """Yield the frames (BGR uint8) of a bright bar that crosses a background, see `write_clip`."""
     width, height = size
     rng = np.random.default_rng(look)
     background, bar = rng.integers(0, 100, 3), rng.integers(155, 256, 3)
@@ -48,9 +58,55 @@ def write_clip(path, frames=50, fps=25, size=(64, 48), look=0, codec=None, colou
         frame[:] = background
         left = (index * (1 + look % 3) * max(1, width // 50)) % width
         frame[:, left : left + max(1, width // 8)] = bar
-        writer.write(frame if colour else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY))
-    writer.release()
-    return plain.rename(path)
+        yield frame
+
+
+def write_with_pyav(path, codec="libx264", size=(64, 48), fps=25, frames=50, look=0, times=None):
+    """Write a clip in a format that OpenCV can't write: "libx265" in an .mp4, "libvpx-vp9" in a
+    .webm, "libx264" in a .mkv or a .mov.
+
+    size: width and height, both even; frames: how many, of the bar of `write_clip`, or an iterable
+    of them (BGR uint8, height x width x 3), which need not fit in memory; times: when each is
+    shown, in seconds (to the millisecond), for a variable frame rate.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    options = {
+        "libx264": {"preset": "ultrafast"},
+        "libx265": {"preset": "ultrafast", "x265-params": "log-level=none"},
+        "libvpx-vp9": {"cpu-used": "8"},
+    }
+    rate = Fraction(fps).limit_denominator(1001)
+    tick = 1 / rate if times is None else Fraction(1, 1000)
+    pictures = bar_frames(frames, size, look) if isinstance(frames, int) else frames
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, options=options.get(codec, {}))
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = tick
+        for index, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+            frame.time_base = tick
+            frame.pts = index if times is None else round(1000 * times[index])
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def rotate(path, degrees):
+    """Have a player turn the pictures of an .mp4, .mov or .mkv file clockwise by 90, 180 or 270
+    degrees, as a phone's files do; they are stored as before.
+    """
+    plain = path.rename(path.with_name(f"plain{path.suffix}"))
+    with av.open(str(plain)) as source, av.open(str(path), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        stream.set_display_rotation(-degrees)
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    plain.unlink()
+    return path
 
 
 def make_dataset(root, classes=("Run", "Walk"), groups=4, clips=2, **settings):
