@@ -28,7 +28,10 @@ from clips import (
     cut_before_frames,
     make_dataset,
     needs_ucf101_lists,
+    read_all,
+    rotate,
     write_clip,
+    write_with_pyav,
 )
 
 
@@ -420,7 +423,206 @@ def test_groups_span_classes_except_in_the_layout_of_ucf101(tmp_path):
         assert told.loc[told["class"] == "Run", "group"].tolist() == other
 
 
+# Groups from groups.csv
+
+PETS = ["cat/a.avi", "cat/b.avi", "cat/c.avi", "dog/a.avi", "dog/b.avi", "dog/c.avi"]
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """A dataset of two classes with three clips each, and no group in their names."""
+    for look, video in enumerate(PETS):
+        write_clip(tmp_path / video, frames=2, look=look)
+    return tmp_path
+
+
+def listed_groups(folder, *lines, encoding="utf-8", **settings):
+    """The group of each clip, by its path, with these lines in `groups.csv`."""
+    (folder / "groups.csv").write_bytes("\n".join(lines).encode(encoding))
+    videos, _ = make_video_table(folder, **settings)
+    return dict(zip(videos["video"], videos["group"], strict=True))
+
+
+def told_of_groups(capsys):
+    """What was printed about `groups.csv`: a list of lines."""
+    return [line for line in capsys.readouterr().out.splitlines() if "groups.csv" in line]
+
+
+TOM_AND_007 = dict(zip(PETS, ["tom", "tom", "007", "007", "rex", "rex"], strict=True))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_groups_are_read_from_groups_csv(pets, separator, encoding, capsys):
+    lines = [separator.join(pair) for pair in [("video", "group"), *TOM_AND_007.items()]]
+    assert listed_groups(pets, *lines, encoding=encoding) == TOM_AND_007
+    assert told_of_groups(capsys) == []
+
+
+def test_a_path_in_groups_csv_may_be_spelled_in_other_ways(pets, capsys):
+    decomposed = "dog/cafe\N{COMBINING ACUTE ACCENT}.avi"
+    write_clip(pets / decomposed, frames=2, look=9)
+    groups = listed_groups(
+        pets,
+        '"Group" , VIDEO,note',
+        "tom,CAT/A.AVI,",
+        "tom,videos/cat/b.avi,asleep, mostly",
+        r"007,.\cat\c.avi",
+        "",
+        r" 007 ,videos\Dog\a.avi ",
+        '"rex","dog/b.avi"',
+        "rex,./dog//c.avi",
+        "rex,dog/caf\N{LATIN SMALL LETTER E WITH ACUTE}.avi",
+        ",,",
+    )
+    assert groups == TOM_AND_007 | {decomposed: "rex"}
+    assert told_of_groups(capsys) == []
+
+
+@pytest.mark.parametrize("place", ["videos", "UCF-101"])
+def test_groups_csv_names_clips_with_or_without_the_folder_of_the_classes(tmp_path, place):
+    for video in PETS:
+        write_clip(tmp_path / place / video, frames=2)
+    lines = [f"{video},{group}" for video, group in TOM_AND_007.items()]
+    lines[::2] = [f"{place}/{line}" for line in lines[::2]]
+    groups = listed_groups(tmp_path, "video,group", *lines)
+    assert groups == {f"{place}/{video}": group for video, group in TOM_AND_007.items()}
+    apart = make_video_table(tmp_path, groups_span_classes=False)[0]["group"].tolist()
+    assert apart == ["cat_tom", "cat_tom", "cat_007", "dog_007", "dog_rex", "dog_rex"]
+
+
+def test_groups_csv_wins_over_names_and_folders_which_decide_for_the_others(tmp_path, capsys):
+    names = ["cat/v_g01_a.avi", "cat/v_g01_b.avi", "cat/home/a.avi", "cat/home/b.avi", "cat/c.avi"]
+    for video in [*names, "dog/v_g02_a.avi", "dog/d.avi"]:
+        write_clip(tmp_path / video, frames=2)
+    lines = ["video,group", "cat/v_g01_a.avi,tom", "cat/home/a.avi,tom", "cat/c.avi,"]
+    assert listed_groups(tmp_path, *lines) == {
+        "cat/v_g01_a.avi": "tom",
+        "cat/v_g01_b.avi": "g01",
+        "cat/home/a.avi": "tom",
+        "cat/home/b.avi": "home",
+        "cat/c.avi": "c",
+        "dog/v_g02_a.avi": "g02",
+        "dog/d.avi": "d",
+    }
+    assert told_of_groups(capsys) == [
+        "groups.csv: 5 of 7 clips have no group in it; names and folders decide for them"
+    ]
+
+
+def test_lines_of_groups_csv_that_name_no_clip_are_told(pets, capsys):
+    lines = [",".join(pair) for pair in TOM_AND_007.items()]
+    groups = listed_groups(pets, "video,group", "cat/gone.avi,tom", *lines, "pets/cat/a.avi,rex")
+    assert groups == TOM_AND_007
+    assert told_of_groups(capsys) == [
+        "groups.csv: lines that name no clip: 2, the first cat/gone.avi"
+    ]
+
+
+def test_clips_that_groups_csv_puts_together_are_held_out_together(pets):
+    lines = [",".join(pair) for pair in TOM_AND_007.items()]
+    listed_groups(pets, "video,group", *lines)
+    for seed in range(10):
+        videos, _ = make_video_table(pets, seed=seed)
+        parts = videos.groupby("part")["group"].agg(set)
+        assert not parts["train"] & parts["test"]
+    write_csv(videos, pets / "videos.csv")
+    assert read_csv(pets / "videos.csv")["group"].tolist() == list(TOM_AND_007.values())
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        (
+            ["video,group", "cat/a.avi,tom", r"Cat\A.avi,rex"],
+            r"puts Cat\A.avi into two groups, tom",
+        ),
+        (["video,name", "cat/a.avi,tom"], "lacks a column: its first line must name the columns"),
+        (
+            ["cat/a.avi,tom", "cat/b.avi,tom"],
+            "lacks a column: its first line must name the columns",
+        ),
+        ([], "lacks a column: its first line must name the columns video and group"),
+        (["video,group", "cat/café.avi,tom"], "is not in UTF-8: save it as UTF-8"),
+    ],
+    ids=["two groups", "another column", "no header", "empty", "Latin-1"],
+)
+def test_a_groups_csv_that_cannot_be_used_says_what_to_do(pets, lines, complaint):
+    with pytest.raises(ValueError) as error:
+        listed_groups(pets, *lines, encoding="latin-1")
+    assert str(error.value).startswith(f"{pets / 'groups.csv'} {complaint}")
+
+
+def test_a_clip_may_be_named_twice_with_the_same_group(pets):
+    lines = [",".join(pair) for pair in TOM_AND_007.items()]
+    assert listed_groups(pets, "video,group", *lines, *lines) == TOM_AND_007
+
+
 # Opening clips
+
+
+FORMATS = [
+    (".mp4", "libx264"),
+    (".mov", "libx264"),
+    (".mkv", "libx264"),
+    (".mp4", "libx265"),
+    (".webm", "libvpx-vp9"),
+]
+
+
+@pytest.mark.parametrize(("suffix", "codec"), FORMATS)
+def test_the_formats_of_phones_and_browsers_are_read(tmp_path, suffix, codec):
+    for label in ("cat", "dog"):
+        for name, size in (("wide", (96, 64)), ("portrait", (64, 96))):
+            write_with_pyav(tmp_path / label / f"{name}{label}{suffix}", codec, size, 30, 12)
+    videos, unreadable = make_video_table(tmp_path)
+    assert unreadable.empty
+    facts = videos[["frames", "fps", "width", "height"]].to_numpy().tolist()
+    assert facts == [[12, 30, 64, 96], [12, 30, 96, 64]] * 2
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
+@pytest.mark.parametrize(
+    ("degrees", "size", "corner"),
+    [(90, [64, 96], (0, -1)), (180, [96, 64], (-1, -1)), (270, [64, 96], (-1, 0))],
+)
+def test_a_clip_with_a_rotation_is_as_wide_and_high_as_it_is_shown(
+    tmp_path, suffix, degrees, size, corner
+):
+    """A light in the corner at the top left, and where a turn clockwise puts it."""
+    frame = np.zeros((64, 96, 3), np.uint8)
+    frame[:32, :32] = 255
+    for label in ("cat", "dog"):
+        for name in "ab":
+            clip = tmp_path / label / f"{label}{name}{suffix}"
+            rotate(write_with_pyav(clip, size=(96, 64), frames=[frame] * 5), degrees)
+    videos, _ = make_video_table(tmp_path)
+    assert videos[["width", "height"]].to_numpy().tolist() == [size] * 4
+    shown = read_all(tmp_path / videos["video"][0])[0][..., 0]
+    assert shown[corner] > 200
+    assert (shown > 200).mean() == pytest.approx(1 / 6, abs=0.02)
+
+
+def test_clips_that_all_lie_too_deep_say_so(tmp_path):
+    for label in ("cat", "dog"):
+        write_clip(tmp_path / label / "2024" / "05" / "clip.avi", frames=1)
+    with pytest.raises(
+        ValueError, match=r"cat/2024/05/clip.avi because: it lies too deep; move it to <class>/<v"
+    ):
+        make_video_table(tmp_path)
+
+
+def test_a_class_whose_clips_all_lie_too_deep_is_listed(tmp_path):
+    make_dataset(tmp_path, groups=2, clips=1, frames=1)
+    for month in ("05", "06"):
+        write_clip(tmp_path / "cat" / "2024" / month / "clip.avi", frames=1)
+    videos, unreadable = make_video_table(tmp_path)
+    assert set(videos["class"]) == {"Run", "Walk"}
+    reason = "it lies too deep; move it to <class>/<video> or <class>/<group>/<video>"
+    assert reasons_of(unreadable) == {
+        "cat/2024/05/clip.avi": reason,
+        "cat/2024/06/clip.avi": reason,
+    }
 
 
 def test_clips_that_cannot_be_read_are_listed_and_the_rest_goes_on(tmp_path):

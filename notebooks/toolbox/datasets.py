@@ -1,9 +1,11 @@
 """A folder of videos as a table of clips: places, names, groups, lists, held-out clips."""
 
+import csv
 import hashlib
 import mimetypes
 import os
 import re
+import unicodedata
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -237,27 +239,96 @@ def clip_names(videos, longest=180):
 GROUP = re.compile(r"_g(\d+)(?=_)", re.IGNORECASE)
 
 
-def groups_of(videos, span_classes=None):
-    """The group of each clip, clips that were filmed together: "g07" where the file name holds
-    "_g07_", as in UCF101; else the folder between the class's and the clip, where there is one;
-    else the clip's own name.
+def groups_of(videos, span_classes=None, listed=None):
+    """The group of each clip, clips that were filmed together: the one of `listed`, where it has
+    one; "g07" where the file name holds "_g07_", as in UCF101; else the folder between the class's
+    and the clip, where there is one; else the clip's own name.
 
     videos: DataFrame with `clip`, `class` and `video`; span_classes: whether a group of the same
     name in another class is the same footage. If not, the class stands in front ("Archery_g07").
-    None: not in the layout of UCF101, `UCF-101/<class>/<video>`, yes elsewhere.
+    None: not in the layout of UCF101, `UCF-101/<class>/<video>`, yes elsewhere and for groups of
+    `listed`; listed: of each clip, its group or "", as `read_groups` gives them.
     """
+    listed = listed or [""] * len(videos)
+    listed_span = span_classes is not False
     if span_classes is None:
         span_classes = not videos["video"].str.startswith("UCF-101/").all()
     groups = []
-    for clip, label, video in zip(videos["clip"], videos["class"], videos["video"], strict=True):
+    columns = videos["clip"], videos["class"], videos["video"], listed
+    for clip, label, video, known in zip(*columns, strict=True):
         match = GROUP.search(PurePosixPath(video).name)
         folder = PurePosixPath(video).parent.name
         group = f"g{int(match[1]):02d}" if match else folder if folder != label else None
-        if group is None:
+        if known:
+            groups.append(known if listed_span else f"{label}_{known}")
+        elif group is None:
             groups.append(clip)
         else:
             groups.append(group if span_classes else f"{label}_{group}")
     return groups
+
+
+def read_groups(folder, videos):
+    """The group that `groups.csv` in a dataset's folder gives each clip, "" where it gives none; a
+    list of text. Prints how many clips it leaves out, and how many of its lines name no clip.
+
+    videos: DataFrame with `video`. The file has the columns `video`, a path below the folder such
+    as cat/a.mp4 (upper and lower case, / and \\, and a leading videos/ make no difference), and
+    `group`, and is in UTF-8, separated by commas, semicolons (as Excel does in some languages) or
+    tabs. Raises ValueError if it isn't, or gives a clip two groups.
+    """
+    file = folder / "groups.csv"
+    if not file.exists():
+        return [""] * len(videos)
+    lines = lines_of_groups(file)
+    group_of = {}
+    for video, group in lines:
+        if group_of.setdefault(path_key(video), group) != group:
+            raise ValueError(
+                f"{file} puts {video} into two groups, {group_of[path_key(video)]} and {group}: "
+                "delete one of the lines."
+            )
+    keys = [path_key(video) for video in videos["video"]]
+    groups = [group_of.get(key, "") for key in keys]
+    if "" in groups:
+        print(
+            f"groups.csv: {groups.count('')} of {len(groups)} clips have no group in it; names and "
+            "folders decide for them"
+        )
+    found = set(keys)
+    strangers = [video for video, _ in lines if path_key(video) not in found]
+    if strangers:
+        print(f"groups.csv: lines that name no clip: {len(strangers)}, the first {strangers[0]}")
+    return groups
+
+
+def lines_of_groups(file):
+    """The lines of a `groups.csv` that give a group, as pairs (video, group) of text; errors as in
+    `read_groups`.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} is not in UTF-8: save it as UTF-8.") from None
+    separator = max(",;\t", key=text.partition("\n")[0].count)
+    rows = csv.DictReader(text.splitlines(), restval="", delimiter=separator)
+    rows.fieldnames = [name.strip().casefold() for name in rows.fieldnames or []]
+    if not {"video", "group"} <= set(rows.fieldnames):
+        raise ValueError(
+            f"{file} lacks a column: its first line must name the columns video and group, the "
+            "next ones give a clip and its group each, such as cat/a.mp4,tom."
+        )
+    pairs = [(row["video"].strip(), row["group"].strip()) for row in rows]
+    return [(video, group) for video, group in pairs if group]
+
+
+def path_key(video):
+    """What a clip's path below its dataset's folder is compared by: not by case, kind of slash, or
+    how accents are stored (macOS keeps them apart from their letters), nor by where the class
+    folders lie.
+    """
+    path = PurePosixPath(video.replace("\\", "/")).as_posix()
+    return re.sub("^(videos|ucf-101)/", "", unicodedata.normalize("NFC", path).casefold())
 
 
 def list_keys(videos):
@@ -342,13 +413,14 @@ def make_video_table(dataset_folder, split=1, test_share=0.3, seed=42, groups_sp
     lists; test_share, seed: for `hold_out`, where there are none; groups_span_classes: as in
     `groups_of`. Returns two DataFrames: `videos` (clip, class, group, part, video, frames, fps,
     width, height) and `unreadable` (video, class, reason), which also lists clips that are in a
-    list but not on disk, or on disk but in no list. Prints a warning if the same clip has two
-    labels. Raises ValueError if fewer than two classes have clips to train on, or no clip is left
-    for the test part.
+    list but not on disk, or on disk but in no list. Prints what `read_groups` does, and a warning
+    if the same clip has two labels. Raises ValueError if fewer than two classes have clips to train
+    on, or no clip is left for the test part, or as `read_groups` does.
     """
     videos, odd = look_through(dataset_folder)
     videos.insert(0, "clip", clip_names(videos))
-    videos.insert(2, "group", groups_of(videos, groups_span_classes))
+    listed = read_groups(dataset_folder, videos)
+    videos.insert(2, "group", groups_of(videos, groups_span_classes, listed))
     paths = [dataset_folder / video for video in videos["video"]]
     probed = in_threads(partial(result_or_problem, probe), paths)
     bar = progress(probed, total=len(videos), desc="open every clip", unit="clip")
