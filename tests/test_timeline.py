@@ -1,0 +1,314 @@
+"""toolbox.timeline: the picture, the captions and the measures of a video's segments."""
+
+from toolbox.timeline import (
+    caption_at,
+    colours_of,
+    draw_timeline,
+    frame_accuracy,
+    mean_average_precision,
+)
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+CLASSES = ["Jump", "Run", "Walk"]
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def table(*rows, columns=("start", "end", "class")):
+    return pd.DataFrame(rows, columns=columns)
+
+
+def found(*rows, columns=("start", "end", "class", "probability")):
+    return table(*rows, columns=columns)
+
+
+def frames(count, width=64, height=48):
+    return [np.full((height, width, 3), 20 * k, np.uint8) for k in range(count)]
+
+
+# Walk for 2 seconds, nothing for 1, Run for 3, at 4 moments a second
+SEGMENTS = table((0, 2, "Walk"), (2, 3, "none of these"), (3, 6, "Run"))
+MOMENTS = np.array([[0.1, 0.1, 0.8]] * 8 + [[0.3, 0.3, 0.4]] * 4 + [[0.2, 0.7, 0.1]] * 12)
+
+
+def texts(axis):
+    return [text.get_text() for text in axis.texts]
+
+
+def legend_of(axis):
+    return [text.get_text() for text in axis.get_legend().get_texts()]
+
+
+def bars_of(axis):
+    """The bars of an axis, from above: (start, end, colour) of each of their segments."""
+    return [
+        [
+            (*path.vertices[:, 0][[0, 2]].tolist(), tuple(colour[:3]))
+            for path, colour in zip(bar.get_paths(), bar.get_facecolors(), strict=True)
+        ]
+        for bar in axis.collections
+    ]
+
+
+# The picture
+
+
+def test_frames_curves_and_bars_share_the_time():
+    truth = table((0, 2.5, "Walk"), (2.5, 6, "Cat"))  # a cat is none of the classes
+    figure = draw_timeline(frames(4), MOMENTS, SEGMENTS, CLASSES, 4, truth, "Found")
+    figure.canvas.draw()
+    strip, curves, bar = figure.axes
+    assert [axis.get_xlim() for axis in figure.axes] == [(0, 6)] * 3
+    places = [axis.get_position() for axis in figure.axes]
+    assert len({(place.x0, place.x1) for place in places}) == 1
+    assert figure.get_suptitle() == "Found"
+
+    middles = [np.mean(image.get_extent()[:2]) for image in strip.images]
+    assert middles == pytest.approx([0.75, 2.25, 3.75, 5.25])
+    assert [image.get_array()[0, 0, 0] for image in strip.images] == [0, 20, 40, 60]
+
+    assert legend_of(curves) == ["Run", "Walk", "Jump"]  # 3 seconds, 2, none
+    values, edges, _ = curves.patches[0].get_data()
+    np.testing.assert_allclose(values, MOMENTS[:, 1])
+    np.testing.assert_allclose(edges, np.arange(25) / 4)
+
+    colour = colours_of(CLASSES)
+    grey = colour["none of these"]
+    assert [patch.get_edgecolor()[:3] for patch in curves.patches] == [
+        colour[name] for name in ("Run", "Walk", "Jump")
+    ]
+    assert bars_of(bar) == [
+        [(0, 2, colour["Walk"]), (2, 3, grey), (3, 6, colour["Run"])],
+        [(0, 2.5, colour["Walk"]), (2.5, 6, grey)],
+    ]
+    assert [name.replace("\n", " ") for name in texts(bar)] == [
+        *("Walk", "none of these", "Run"),
+        *("Walk", "Cat"),
+    ]
+    assert [label.get_text() for label in bar.get_yticklabels()] == ["found", "truth"]
+    assert bar.get_xlabel() == "time in the video (seconds)"
+    assert curves.get_ylabel() == "probability"
+
+
+@pytest.mark.parametrize("shape", [(64, 48), (48, 64), (48, 480), (480, 48)])
+@pytest.mark.parametrize("count", [1, 3, 10])
+def test_frames_keep_their_shape_inside_their_part_of_the_time(shape, count):
+    figure = draw_timeline(frames(count, *shape), MOMENTS, SEGMENTS, CLASSES, 4)
+    figure.canvas.draw()
+    strip = figure.axes[0]
+    for place, image in enumerate(strip.images):
+        left, right = image.get_extent()[:2]
+        assert left >= 6 * place / count - 1e-9
+        assert right <= 6 * (place + 1) / count + 1e-9
+        box = image.get_window_extent()
+        assert box.width / box.height == pytest.approx(shape[0] / shape[1])
+        assert box.height <= 1.6 * figure.dpi + 1e-6
+
+
+def test_a_single_moment_of_two_classes():
+    figure = draw_timeline(frames(1), np.array([[0.7, 0.3]]), table((0, 0.25, "A")), ["A", "B"], 4)
+    figure.canvas.draw()
+    assert legend_of(figure.axes[1]) == ["A", "B"]
+    assert texts(figure.axes[2]) == ["A"]
+
+
+@pytest.fixture
+def two_hours():
+    """The moments, segments and classes of two hours: 200 segments, each of 36 s; those at even
+    places are of class 0, the others of classes 0, 1, 2, ... 99.
+    """
+    classes = [f"class {place} with a long name" for place in range(101)]
+    labels = [0 if place % 2 == 0 else place // 2 for place in range(200)]
+    moments = np.full((28_800, 101), 0.001)
+    moments[np.arange(28_800), np.repeat(labels, 144)] = 0.9
+    start = 36.0 * np.arange(200)
+    names = [classes[label] for label in labels]
+    return moments, pd.DataFrame({"start": start, "end": start + 36, "class": names}), classes
+
+
+def test_two_hours_of_a_hundred_classes(two_hours):
+    moments, segments, classes = two_hours
+    figure = draw_timeline(frames(10), moments, segments, classes, 4)
+    figure.canvas.draw()
+    _, curves, bar = figure.axes
+    assert bar.get_xlim() == (0, 120)
+    assert bar.get_xlabel() == "time in the video (minutes)"
+    assert texts(bar) == []  # no name fits
+    assert len(bars_of(bar)[0]) == 200
+    assert len(curves.patches) == 5
+    assert legend_of(curves)[0] == "class 0 with a lo…"
+    assert curves.get_legend().get_window_extent().x1 < figure.bbox.x1
+    values, edges, _ = curves.patches[0].get_data()
+    assert len(values) <= 500
+    # class 0 has 101 of the 200 segments: 14,544 of the 28,800 moments
+    mean = (14_544 * 0.9 + 14_256 * 0.001) / 28_800
+    assert np.average(values, weights=np.diff(edges)) == pytest.approx(mean)
+
+
+def test_names_are_drawn_where_they_fit():
+    """Over 100 s the axis is 9.9 inches wide: 1 s is a tenth of an inch."""
+    segments = table((0, 50, "A long name"), (50, 51, "B"), (51, 57, "A long name"), (57, 100, "B"))
+    figure = draw_timeline(frames(5), np.full((400, 2), 0.5), segments, ["A long name", "B"], 4)
+    bar = figure.axes[2]
+    assert texts(bar) == ["A long name", "A long\nname", "B"]
+    for text in bar.texts:
+        box = text.get_window_extent()
+        left, right = bar.transData.inverted().transform([(box.x0, 0), (box.x1, 0)])[:, 0]
+        holds = (segments["start"] <= left) & (right <= segments["end"])
+        assert holds.sum() == 1
+
+
+def test_the_segments_decide_which_classes_matter():
+    """G is above the others for a moment; the rest follow by their mean probability."""
+    moments = np.tile([0.3, 0.2, 0.15, 0.12, 0.11, 0.1, 0.02], (8, 1))
+    moments[:2] = [0, 0, 0, 0, 0, 0, 1]
+    segments = table((0, 0.5, "G"), (0.5, 2, "none of these"))
+    figure = draw_timeline(frames(2), moments, segments, list("ABCDEFG"), 4)
+    assert legend_of(figure.axes[1]) == ["G", "A", "B", "C", "D"]
+
+
+def test_each_class_has_a_colour_of_its_own():
+    classes = [f"class{place}" for place in range(101)]
+    colours = colours_of(classes)
+    assert len({tuple(np.round(colour, 3)) for colour in colours.values()}) == 102
+    few = colours_of(classes[:5])
+    assert all(few[name] == colours[name] for name in few)
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_names_may_be_odd():
+    names = ["$5_vs_$10", "_hidden", "走る", "two words"]
+    segments = pd.DataFrame({"start": range(4), "end": range(1, 5), "class": names})
+    moments = np.repeat(np.eye(4), 4, axis=0)
+    figure = draw_timeline(frames(4), moments, segments, names, 4, title="100 % of $x$")
+    figure.canvas.draw()
+    assert sorted(legend_of(figure.axes[1])) == sorted(names)
+    assert texts(figure.axes[2]) == names
+
+
+# The captions
+
+
+@pytest.mark.parametrize("fps", [1, 24, 25, 30000 / 1001, 30, 59.94, 120])
+def test_captions_are_those_of_the_segments_at_every_frame(fps):
+    segments = SEGMENTS.assign(probability=[0.8, 0.4, 0.7])
+    caption = caption_at(segments, MOMENTS, CLASSES, 4)
+    for frame in range(int(8 * fps)):  # two seconds more than there are segments
+        seconds = frame / fps
+        if seconds < 2:
+            assert caption(seconds) == "Walk 80%"
+        else:
+            assert caption(seconds) == ("none of these" if seconds < 3 else "Run 70%")
+
+
+def test_a_caption_has_the_probability_of_its_moment():
+    """A short run was merged into its neighbour: the segment's class, though another is likelier;
+    in the middle of a moment it is still that moment's.
+    """
+    moments = np.array([[0.874, 0.126], [0.3, 0.7], [0.996, 0.004], [1.0, 0.0]])
+    caption = caption_at(table((0, 4, "A")), moments, ["A", "B"], 1)
+    times = [0, 0.99, 1, 1.5, 2, 3, 3.9, 4, 100]
+    assert [caption(seconds) for seconds in times] == [
+        *("A 87%", "A 87%", "A 30%", "A 30%"),
+        *("A 100%", "A 100%", "A 100%", "A 100%", "A 100%"),
+    ]
+
+
+# The measures
+
+
+def test_frame_accuracy_is_the_share_of_time_that_agrees():
+    """Of 10 s, right from 0 to 2 and from 4 to 9."""
+    truth = table((0, 4, "Walk"), (4, 10, "Run"))
+    segments = table((0, 2, "Walk"), (2, 9, "Run"), (9, 10, "none of these"))
+    assert frame_accuracy(segments, truth) == pytest.approx(0.7)
+    assert frame_accuracy(truth, truth) == 1
+
+
+def test_only_time_with_a_true_segment_counts():
+    """Of 4 s, from 1 to 3 and from 5 to 7, the second half of each is right; what was found before,
+    between and behind them does not matter.
+    """
+    truth = table((1, 3, "Walk"), (5, 7, "none of these"))
+    segments = table((0, 2, "Run"), (2, 5.5, "Walk"), (6, 8, "none of these"))
+    assert frame_accuracy(segments, truth) == pytest.approx(0.5)
+    assert frame_accuracy(table((0, 2, "Walk")), truth) == pytest.approx(0.25)
+
+
+def test_all_found_is_a_precision_of_one():
+    truth = table((0, 4, "Walk"), (4, 10, "Run"))
+    assert mean_average_precision(truth.assign(probability=0.5), truth) == 1
+
+
+def test_a_false_alarm_in_front_costs_precision():
+    """In order: Walk 20-30 (false), 0-4 (right: precision 1/2), 10-14 (right: 2/3). Interpolated,
+    both recalls have 2/3. Run is never found: 0. The mean: 1/3.
+    """
+    truth = table((0, 4, "Walk"), (10, 14, "Walk"), (4, 10, "Run"))
+    segments = found((0, 4, "Walk", 0.8), (10, 14, "Walk", 0.7), (20, 30, "Walk", 0.9))
+    assert mean_average_precision(segments, truth) == pytest.approx(1 / 3)
+
+
+def test_a_false_alarm_between_costs_only_what_follows():
+    """Right (precision 1), false, right (2/3): (1 + 2/3) / 2."""
+    truth = table((0, 4, "Walk"), (10, 14, "Walk"))
+    segments = found((0, 4, "Walk", 0.9), (20, 30, "Walk", 0.8), (10, 14, "Walk", 0.7))
+    assert mean_average_precision(segments, truth) == pytest.approx(5 / 6)
+
+
+def test_a_true_segment_is_found_once():
+    """The second Walk at the same place is a false alarm, and comes before the right one."""
+    truth = table((0, 4, "Walk"), (10, 14, "Walk"))
+    segments = found((0, 4, "Walk", 0.9), (0, 4, "Walk", 0.8), (10, 14, "Walk", 0.7))
+    assert mean_average_precision(segments, truth) == pytest.approx(5 / 6)
+
+
+def test_the_threshold_is_of_intersection_over_union():
+    """0-6 and 2-8 share 4 of 8 seconds: 0.5."""
+    truth, segments = table((0, 6, "Walk")), found((2, 8, "Walk", 0.9))
+    assert mean_average_precision(segments, truth, iou=0.5) == 1
+    assert mean_average_precision(segments, truth, iou=0.51) == 0
+    assert mean_average_precision(segments, truth, iou=0.3) == 1
+
+
+def test_the_largest_overlap_is_taken():
+    """3-10 overlaps 0-6 by 3 of 10 and 5-10 by 5 of 7; it takes the second. Then 0-6 is left for
+    the next one, which is exact.
+    """
+    truth = table((0, 6, "Walk"), (5, 10, "Walk"))
+    segments = found((3, 10, "Walk", 0.9), (0, 6, "Walk", 0.8))
+    assert mean_average_precision(segments, truth, iou=0.3) == 1
+
+
+def test_none_of_these_is_neither_found_nor_missed():
+    truth = table((0, 4, "Walk"), (4, 10, "none of these"))
+    segments = found((4, 10, "none of these", 0.9), (0, 4, "Walk", 0.8), (0, 4, "Run", 0.95))
+    assert mean_average_precision(segments, truth) == 1
+
+
+def test_a_segment_counts_in_its_own_video():
+    """Of three true segments, only b's is found where it is (second: precision 1/2): 1/6."""
+    columns = ("video", "start", "end", "class")
+    truth = table(
+        ("a", 0, 4, "Walk"), ("b", 10, 14, "Walk"), ("c", 20, 24, "Walk"), columns=columns
+    )
+    truth.index = [0, 0, 0]  # as pd.concat leaves it
+    segments = found(
+        ("b", 0, 4, "Walk", 0.9),
+        ("b", 10, 14, "Walk", 0.8),
+        ("a", 10, 14, "Walk", 0.7),
+        columns=(*columns, "probability"),
+    )
+    assert mean_average_precision(segments, truth) == pytest.approx(1 / 6)
+
+
+def test_nothing_found_is_zero():
+    assert mean_average_precision(found(), table((0, 4, "Walk"))) == 0
