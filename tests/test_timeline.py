@@ -312,3 +312,36 @@ def test_a_segment_counts_in_its_own_video():
 
 def test_nothing_found_is_zero():
     assert mean_average_precision(found(), table((0, 4, "Walk"))) == 0
+
+
+def moments_with(*likeliest, classes=2):
+    """Moments whose likeliest class is given, each with the probability 0.8; None: all alike."""
+    rows = np.full((len(likeliest), classes), 0.2 / (classes - 1))
+    for row, place in zip(rows, likeliest, strict=True):
+        row[:] = row if place is not None else 1 / classes
+        if place is not None:
+            row[place] = 0.8
+    return rows
+
+
+def test_moments_of_one_class_in_a_row_are_a_segment():
+    found = timeline.segments_of(moments_with(0, 0, 1, 1, 1), ["Run", "Walk"], 2, 0.5)
+    assert found["class"].tolist() == ["Run", "Walk"]
+    assert found["start"].tolist() == [0, 1]
+    assert found["end"].tolist() == [1, 2.5]
+    assert found["probability"].tolist() == pytest.approx([0.8, 0.8])
+
+
+def test_a_moment_below_the_threshold_is_none_of_these():
+    found = timeline.segments_of(moments_with(0, 0, None, None), ["Run", "Walk"], 2, 0.6)
+    assert found["class"].tolist() == ["Run", "none of these"]
+    assert found["probability"].tolist() == pytest.approx([0.8, 0.5])
+
+
+def test_a_short_segment_goes_to_its_longer_neighbour():
+    wavering = moments_with(0, 0, 0, 1, 0, 0, 1, 1, 1, 1, 1, 1)
+    found = timeline.segments_of(wavering, ["Run", "Walk"], 2, 0.5)
+    assert found["class"].tolist() == ["Run", "Walk"]
+    assert found["start"].tolist() == [0, 3]
+    short = timeline.segments_of(moments_with(1), ["Run", "Walk"], 4, 0.5)
+    assert short[["start", "end", "class"]].values.tolist() == [[0, 0.25, "Walk"]]
