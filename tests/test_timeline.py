@@ -6,6 +6,7 @@ from toolbox.timeline import (
     draw_timeline,
     frame_accuracy,
     mean_average_precision,
+    segments_of,
 )
 
 import matplotlib.pyplot as plt
@@ -325,7 +326,7 @@ def moments_with(*likeliest, classes=2):
 
 
 def test_moments_of_one_class_in_a_row_are_a_segment():
-    found = timeline.segments_of(moments_with(0, 0, 1, 1, 1), ["Run", "Walk"], 2, 0.5)
+    found = segments_of(moments_with(0, 0, 1, 1, 1), ["Run", "Walk"], 2, 0.5)
     assert found["class"].tolist() == ["Run", "Walk"]
     assert found["start"].tolist() == [0, 1]
     assert found["end"].tolist() == [1, 2.5]
@@ -333,15 +334,15 @@ def test_moments_of_one_class_in_a_row_are_a_segment():
 
 
 def test_a_moment_below_the_threshold_is_none_of_these():
-    found = timeline.segments_of(moments_with(0, 0, None, None), ["Run", "Walk"], 2, 0.6)
+    found = segments_of(moments_with(0, 0, None, None), ["Run", "Walk"], 2, 0.6)
     assert found["class"].tolist() == ["Run", "none of these"]
     assert found["probability"].tolist() == pytest.approx([0.8, 0.5])
 
 
 def test_a_short_segment_goes_to_its_longer_neighbour():
     wavering = moments_with(0, 0, 0, 1, 0, 0, 1, 1, 1, 1, 1, 1)
-    found = timeline.segments_of(wavering, ["Run", "Walk"], 2, 0.5)
+    found = segments_of(wavering, ["Run", "Walk"], 2, 0.5)
     assert found["class"].tolist() == ["Run", "Walk"]
     assert found["start"].tolist() == [0, 3]
-    short = timeline.segments_of(moments_with(1), ["Run", "Walk"], 4, 0.5)
-    assert short[["start", "end", "class"]].values.tolist() == [[0, 0.25, "Walk"]]
+    short = segments_of(moments_with(1), ["Run", "Walk"], 4, 0.5)
+    assert short[["start", "end", "class"]].to_numpy().tolist() == [[0, 0.25, "Walk"]]
