@@ -2,6 +2,8 @@
 # make test     everything that is checked                     make bench    speed and memory against the 2019 recipe
 # make scale    install Ray, an extra, and run notebook 11     make clean    remove what runs made of the built-in clips
 #
+# make classify VIDEO=/path/to/clip.mp4 DATASET=/path/to/pets   say what videos show (trains first, if need be)
+#
 # make course NOTEBOOKS=all                   everything          make course DATASET=/path/to/videos
 # make course NOTEBOOKS="04 05" KNOBS="SEED=1 SPLIT='split_by_group'"
 #
@@ -11,7 +13,8 @@
 override DATASET := $(value DATASET)
 override NOTEBOOKS := $(value NOTEBOOKS)
 override KNOBS := $(value KNOBS)
-export DATASET NOTEBOOKS KNOBS
+override VIDEO := $(value VIDEO)
+export DATASET NOTEBOOKS KNOBS VIDEO
 export PYTHONPATH := $(CURDIR)/notebooks
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -20,10 +23,13 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 RUN := .venv/bin/python
 VGG16 := weights/vgg16_imagenet_notop.weights.h5
 
-.PHONY: course scale test lab bench export outputs lock install clean
+.PHONY: course classify scale test lab bench export outputs lock install clean
 
 course: .venv/installed
 	@$(RUN) tools/run_course.py
+
+classify: .venv/installed
+	@$(RUN) tools/classify.py
 
 scale: .venv/installed-scale
 	@$(RUN) tools/run_course.py --notebooks 11
@@ -71,4 +77,4 @@ lock: .venv/installed
 		requirements-dev.txt -o requirements.lock
 
 clean:  # what git ignores there is what runs made
-	git clean -fdX data/mocap weights/mocap executed/mocap
+	git clean -fdX data/mocap weights/mocap executed/mocap classified/mocap
