@@ -1,0 +1,253 @@
+"""Notebook 10: windows and their description, clips to classes, live."""
+
+from toolbox.clips import frames_shown, look_at
+from toolbox.validate import as_array, out_of_group
+
+import keras
+import numpy as np
+import pytest
+from clips import write_clip
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
+
+from framevote.own_videos import ClipClassifier, Live, describe, moments_of, windows_of
+from framevote.transfer import to_network_size
+
+
+class MeanColour:
+    """A network for tests: RGB uint8 (n, 224, 224, 3) to the mean colours (n, 3); remembers n."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def __call__(self, frames):
+        assert frames.shape[1:] == (224, 224, 3) and frames.dtype == np.uint8
+        self.sizes.append(len(frames))
+        return frames.mean(axis=(1, 2)).astype("float32")
+
+
+# Windows
+
+
+def column(*numbers):
+    return np.array(numbers, "float32")[:, None]
+
+
+@pytest.mark.parametrize(
+    ("frames", "hop", "expected"),
+    [
+        (6, 1, [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5]]),
+        (6, 2, [[0, 1, 2, 3], [2, 3, 4, 5]]),
+        (7, 2, [[0, 1, 2, 3], [2, 3, 4, 5]]),
+        (4, 2, [[0, 1, 2, 3]]),
+        (3, 2, [[0, 1, 1, 2]]),  # frames 0, 0.67, 1.33, 2, rounded
+        (2, 2, [[0, 0, 1, 1]]),
+        (1, 1, [[0, 0, 0, 0]]),
+    ],
+)
+def test_windows_are_frames_in_a_row(frames, hop, expected):
+    windows = windows_of(column(*range(frames)), 4, hop)
+    assert windows[..., 0].tolist() == expected
+    assert windows.shape == (len(expected), 4, 1) and windows.dtype == np.float32
+
+
+def random_windows(size, features=6):
+    return np.random.default_rng(0).uniform(0, 9, (5, size, features)).astype("float32")
+
+
+def test_a_description_by_hand():
+    """0, 4, 4, 8: mean 4, variance 8, mean step 8/3, change 6 - 2; only their roots' share counts.
+    Falling, the change is negative.
+    """
+    still = np.array([4, np.sqrt(8), 8 / 3]) ** 0.5
+    still /= np.linalg.norm(still)
+    rows = np.asarray(describe(np.stack([column(0, 4, 4, 8), column(8, 4, 4, 0)])))
+    assert np.allclose(rows, [[*still, 1], [*still, -1]], atol=1e-6)
+
+
+def test_a_description_of_many_features_keeps_them_apart():
+    windows = random_windows(4)
+    mean, deviation = windows.mean(axis=1), windows.std(axis=1)
+    step = np.abs(np.diff(windows, axis=1)).mean(axis=1)
+    change = windows[:, 2:].mean(axis=1) - windows[:, :2].mean(axis=1)
+    still, way = np.sqrt(np.hstack([mean, deviation, step])), np.sqrt(np.abs(change))
+    still /= np.linalg.norm(still, axis=1, keepdims=True)
+    way *= np.sign(change) / np.linalg.norm(way, axis=1, keepdims=True)
+    rows = np.asarray(describe(windows))
+    assert rows.shape == (5, 24) and np.allclose(rows, np.hstack([still, way]), atol=1e-5)
+    assert np.allclose(np.asarray(describe(3 * windows)), rows, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [2, 5, 8])
+def test_backwards_only_the_change_is_another(size):
+    windows = random_windows(size)
+    rows, backwards = np.asarray(describe(windows)), np.asarray(describe(windows[:, ::-1]))
+    assert np.allclose(rows[:, :18], backwards[:, :18], atol=1e-5)
+    assert np.allclose(rows[:, 18:], -backwards[:, 18:], atol=1e-5)
+    assert np.abs(rows[:, 18:]).max() > 0.1
+
+
+def test_where_nothing_moves_only_the_look_counts():
+    rows = np.asarray(describe(np.array([[[9, 16]] * 4, [[0, 0]] * 4], "float32")))
+    assert np.allclose(rows[0], [0.6, 0.8, 0, 0, 0, 0, 0, 0], atol=1e-6)
+    assert np.array_equal(rows[1], np.zeros(8))
+
+
+# Clips to classes
+
+
+def clips_of(levels, lengths, noise=0.5, seed=0):
+    """A clip of each length, its four features about its level: two high ones at 1, two at -1."""
+    rng = np.random.default_rng(seed)
+    return as_array(
+        [
+            (np.array([5 + level, 5 + level, 5 - level, 5 - level]) * np.ones((length, 1)))
+            + rng.uniform(0, noise, (length, 4))
+            for level, length in zip(levels, lengths, strict=True)
+        ]
+    )
+
+
+def test_clips_of_any_length_are_told_apart():
+    labels = np.resize(["left", "middle", "right"], 30)
+    levels, lengths = np.resize([-1, 0, 1], 30), np.resize([1, 3, 4, 5, 17], 30)
+    fitted = ClipClassifier(4).fit(clips_of(levels, lengths), labels)
+    assert list(fitted.classes_) == ["left", "middle", "right"]
+    unseen = clips_of(levels, lengths, seed=1)
+    said = fitted.predict_proba(unseen)
+    assert said.shape == (30, 3) and np.allclose(said.sum(axis=1), 1)
+    assert list(fitted.predict(unseen)) == list(labels) and fitted.score(unseen, labels) == 1
+
+
+def test_a_clips_probabilities_are_the_mean_over_all_its_windows():
+    labels = np.resize(["a", "b"], 20)
+    clips = clips_of(np.resize([-0.2, 0.2], 20), [9] * 20, noise=2)
+    fitted = ClipClassifier(4).fit(clips, labels)
+    windows = np.stack([clips[0][start : start + 4] for start in range(6)])
+    rows = fitted.scaler_.transform(np.asarray(describe(windows)))
+    expected = fitted.linear_.predict_proba(rows).mean(axis=0)
+    assert np.allclose(fitted.predict_proba(clips[:1]), [expected])
+
+
+@pytest.mark.parametrize("balance", [True, False])
+def test_each_clip_counts_the_same_and_with_balance_each_class(balance):
+    """A regression with an intercept says, on the whole, what it was told: the weighted mean of its
+    probabilities of a class is the class's weighted share. The long clips are of class b alone, and
+    there are three times as many of class a; each clip's windows, half a window apart, share its
+    weight.
+    """
+    labels = np.array(["a"] * 18 + ["b"] * 6)
+    lengths = np.array([4] * 12 + [9] * 6 + [60] * 4 + [5] * 2)
+    clips = clips_of(np.where(labels == "a", -0.2, 0.2), lengths, noise=4)
+    fitted = ClipClassifier(4, balance).fit(clips, labels)
+    learned = [
+        fitted.linear_.predict_proba(
+            fitted.scaler_.transform(np.asarray(describe(windows_of(clip, 4, 2))))
+        ).mean(axis=0)
+        for clip in clips
+    ]
+    of_a, of_b = np.mean(learned[:18], axis=0), np.mean(learned[18:], axis=0)
+    if balance:
+        assert np.allclose((of_a + of_b) / 2, [1 / 2, 1 / 2], atol=0.005)
+    else:
+        assert np.allclose((3 * of_a + of_b) / 4, [3 / 4, 1 / 4], atol=0.005)
+
+
+def test_balance_finds_more_of_a_rare_class():
+    labels = np.array(["common"] * 60 + ["rare"] * 6)
+    clips = clips_of(np.where(labels == "rare", 0.2, -0.2), [6] * 66, noise=4)
+    found = {
+        balance: np.mean(
+            ClipClassifier(4, balance).fit(clips, labels).predict(clips[60:]) == "rare"
+        )
+        for balance in (True, False)
+    }
+    assert found[True] > found[False]
+
+
+def test_where_one_class_is_all_there_is_it_is_the_answer():
+    clips = clips_of([0, 1, 2], [3, 5, 9])
+    fitted = ClipClassifier(4).fit(clips[:2], np.array(["a", "a"]))
+    assert list(fitted.classes_) == ["a"] and list(fitted.predict(clips)) == ["a"] * 3
+    assert np.array_equal(fitted.predict_proba(clips), np.ones((3, 1)))
+
+
+def test_groups_of_one_class_each_are_judged():
+    """Two groups, each of its own class: out of its group, each clip is taken for the other."""
+    clips, labels = clips_of([-1, -1, 1], [5, 6, 7]), np.array(["a", "a", "b"])
+    said = out_of_group(ClipClassifier(4), clips, labels, np.array(["x", "x", "y"]))
+    assert np.array_equal(said, [[0, 1], [0, 1], [1, 0]])
+
+
+def test_scikit_learn_can_handle_it():
+    model = ClipClassifier(4, balance=False)
+    assert clone(model).get_params() == {"size": 4, "balance": False}
+    assert model.set_params(size=8).size == 8
+    labels = np.resize(["a", "b"], 20)
+    clips = clips_of(np.resize([-1, 1], 20), [9] * 20)
+    assert list(cross_val_score(model, clips, labels, cv=4)) == [1] * 4
+    assert not hasattr(model, "linear_")  # clones were fitted
+
+
+# Moments
+
+
+def test_a_moment_is_the_mean_of_the_windows_that_contain_it():
+    """Windows of 3 frames begin at 0, 1 and 2, so frame 2 is in all of them."""
+    windows = np.array([[0, 1], [0.3, 0.7], [0.9, 0.1]])
+    moments = moments_of(windows, 3, 5)
+    assert np.allclose(moments[:, 0], [0, 0.15, 0.4, 0.6, 0.9])
+    assert np.allclose(moments.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("frames", [1, 3, 4])
+def test_all_moments_of_a_short_video_are_its_one_window(frames):
+    features = column(*range(frames))
+    said = np.full((len(windows_of(features, 4)), 2), [0.2, 0.8])
+    assert moments_of(said, 4, frames).tolist() == [[0.2, 0.8]] * frames
+
+
+def test_windows_of_one_frame_are_the_moments():
+    windows = np.random.default_rng(0).uniform(0, 1, (6, 3))
+    assert np.array_equal(moments_of(windows, 1, 6), windows)
+
+
+# Live
+
+
+@pytest.fixture
+def head():
+    """A small head that minds the order: windows (n, 4, 3) to probabilities (n, 2)."""
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Rescaling(1 / 128), keras.layers.Flatten()]
+    return keras.Sequential([keras.Input((4, 3)), *layers, keras.layers.Dense(2, "softmax")])
+
+
+def test_live_says_what_is_said_of_the_file(tmp_path, head):
+    clip = write_clip(tmp_path / "clip.mp4", frames=75)
+    features = look_at(clip, to_network_size, MeanColour(), 4)
+    offline = head.predict(windows_of(features, 4), verbose=0)
+    live, other = Live(head, MeanColour(), 4), Live(head, MeanColour(), 4)
+    streamed = []
+    for frame in frames_shown(clip, 4):
+        streamed.append(live(frame))
+        other(255 - frame)  # another stream beside it changes nothing
+    assert len(streamed) == 12 and streamed[0].shape == (2,)
+    assert np.allclose(streamed[3:], offline, atol=1e-5)
+    assert np.ptp(offline[:, 0]) > 0.001
+    beginnings = [head.predict(windows_of(features[:n], 4), verbose=0)[0] for n in (1, 2, 3)]
+    assert np.allclose(streamed[:3], beginnings, atol=1e-5)
+
+
+def test_live_looks_at_each_frame_once_and_forgets_old_ones(head):
+    network = MeanColour()
+    live = Live(head, network, 4)
+    blue = np.zeros((48, 64, 3), np.uint8)
+    blue[..., 0] = 255  # OpenCV's first channel is blue
+    for shade in range(10):
+        live(np.full((48, 64, 3), 20 * shade, np.uint8))
+    said = [live(blue) for _ in range(4)]
+    assert network.sizes == [1] * 14
+    only_blue = np.tile(np.array([0, 0, 255], "float32"), (1, 4, 1))  # RGB
+    assert np.allclose(said[-1], head.predict(only_blue, verbose=0)[0], atol=1e-5)
+    assert not np.allclose(said[-2], said[-1], atol=1e-5)
