@@ -1,0 +1,377 @@
+"""toolbox.annotate: a copy of a video with captions, as a player and OpenCV read it."""
+
+import errno
+import shutil
+import struct
+import subprocess
+
+from toolbox.annotate import annotate, caption_tile, picture_size, shortened
+from toolbox.videos import Video
+
+import av
+import cv2
+import numpy as np
+import pytest
+from clips import cut, read_all, rotate, slow_down, write_clip, write_with_pyav
+from PIL import Image
+
+
+def played(path):
+    """What a player reads: the stream's facts, its frames in RGB, and their times in seconds."""
+    with av.open(str(path)) as container:
+        (stream,) = container.streams
+        frames = list(container.decode(stream))
+        facts = {
+            "codec": stream.codec_context.name,
+            "format": stream.pix_fmt,
+            "size": (stream.width, stream.height),
+            "seconds": float(stream.duration * stream.time_base),
+        }
+        pictures = [frame.to_ndarray(format="rgb24") for frame in frames]
+        return facts, pictures, [frame.time for frame in frames]
+
+
+def boxes(path):
+    """The names of the boxes of an MP4 file, in order."""
+    content, place, names = path.read_bytes(), 0, []
+    while place < len(content):
+        size, name = struct.unpack_from(">I4s", content, place)
+        names.append(name.decode())
+        place += size
+    return names
+
+
+def difference(one, other):
+    return np.abs(one.astype(float) - other).mean()
+
+
+def caption_of(frame, texts):
+    """The text among `texts` whose tile is most like the strip of a frame."""
+    tiles = [caption_tile(text, frame.shape[1]) for text in texts]
+    strip = frame[-len(tiles[0]) :]
+    return texts[np.argmin([difference(strip, tile) for tile in tiles])]
+
+
+def assert_pictures_are(pictures, source):
+    """The part above the strip is the source's frame, scaled, and no other frame of it."""
+    originals = read_all(source)
+    assert len(pictures) == len(originals)
+    for index, picture in enumerate(pictures):
+        strip = caption_tile("", picture.shape[1]).shape[0]
+        height, width = originals[index].shape[:2]
+        shrunk = cv2.resize(
+            picture[:-strip, :, ::-1], (width, height), interpolation=cv2.INTER_AREA
+        )
+        distances = [difference(shrunk, original) for original in originals]
+        assert np.argmin(distances) == index
+        assert distances[index] < 8
+
+
+# Captions
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(320, 32), (640, 64), (1280, 128), (854, 86), (2, 2)]
+)
+def test_a_strip_is_a_tenth_as_high_as_wide(width, height):
+    tile = caption_tile("Walk 93 %", width)
+    assert tile.shape == (height, width, 3)
+    assert tile.dtype == np.uint8
+
+
+def test_the_text_is_white_on_dark():
+    assert set(np.unique(caption_tile("", 320))) == {24}
+    tile = caption_tile("Walk 93 %", 320)
+    assert tile.max() > 240
+    assert np.median(tile) == 24
+    assert difference(tile, caption_tile("Walk 92 %", 320)) > 0
+
+
+@pytest.mark.parametrize("length", [2, 10, 20, 30, 40, 60, 1000, 100_000])
+def test_no_text_is_too_long_for_its_strip(length):
+    columns = np.flatnonzero((caption_tile("W" * length, 320) > 100).any(axis=(0, 2)))
+    assert columns[0] >= 4
+    assert columns[-1] < 320 - 8
+
+
+def test_long_text_is_set_smaller_before_it_is_cut():
+    def letter_height(text):
+        return np.flatnonzero((caption_tile(text, 320) > 100).any(axis=(1, 2))).size
+
+    assert letter_height("H" * 10) > letter_height("H" * 26) > letter_height("H" * 28)
+    assert letter_height("H" * 100) == letter_height("H" * 1000) > 8
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Walk 93 %", "Walk 93 %"),
+        ("Running 93 %", "Runn…93 %"),
+        ("Running on a beach 93 %", "Runn…93 %"),
+    ],
+)
+def test_a_cut_text_keeps_the_number_at_its_end(text, expected):
+    assert shortened(text, lambda text: len(text) <= 9) == expected
+
+
+def test_where_nothing_fits_nothing_is_written():
+    assert shortened("Walk", lambda text: not text) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["走る", "مشي 93 %", "नमस्ते", "🎬", "e\u0301", "\u202eback", "tab\tand\nline", "\0", "\udcff"],
+)
+def test_any_name_of_a_class_can_be_written(text):
+    assert caption_tile(text, 320).shape == (32, 320, 3)
+
+
+def test_a_line_break_becomes_a_space():
+    assert (caption_tile("one\ntwo", 320) == caption_tile("one two", 320)).all()
+
+
+# Sizes
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((320, 240), (320, 240)),
+        ((1280, 720), (1280, 720)),
+        ((1920, 1080), (1280, 720)),
+        ((2160, 3840), (720, 1280)),
+        ((321, 241), (320, 240)),  # 321 / 2 is 160.5, and halves go to the even number
+        ((323, 243), (324, 244)),
+        ((64, 64), (320, 320)),
+        ((64, 128), (320, 640)),
+        ((100, 1000), (128, 1280)),
+        ((3000, 2), (1280, 2)),
+    ],
+)
+def test_sizes_by_hand(size, expected):
+    assert picture_size(*size) == expected
+
+
+# Videos
+
+
+def two_captions(change):
+    return lambda seconds: "Walk 93 %" if seconds < change else "none of these"
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mp4"])
+def test_a_copy_plays_in_a_browser(tmp_path, suffix):
+    source = write_clip(tmp_path / f"clip{suffix}", 50, 25, (320, 240))
+    annotate(source, tmp_path / "out" / "annotated.mp4", two_captions(1))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["annotated.mp4"]
+    copy = tmp_path / "out" / "annotated.mp4"
+    facts, frames, times = played(copy)
+    assert facts == {"codec": "h264", "format": "yuv420p", "size": (320, 272), "seconds": 2}
+    assert times == pytest.approx(np.arange(50) / 25, abs=0.001)
+    assert boxes(copy).index("moov") < boxes(copy).index("mdat")
+    assert_pictures_are(frames, source)
+
+
+def test_opencv_reads_the_same_frames(tmp_path):
+    source = write_clip(tmp_path / "clip.avi", 30, 10, (320, 240))
+    annotate(source, tmp_path / "copy.mp4", two_captions(1))
+    with_opencv = read_all(tmp_path / "copy.mp4")
+    _, with_pyav, _ = played(tmp_path / "copy.mp4")
+    assert len(with_opencv) == len(with_pyav) == 30
+    for one, other in zip(with_opencv, with_pyav, strict=True):
+        assert difference(one[..., ::-1], other) < 2
+    capture = cv2.VideoCapture(str(tmp_path / "copy.mp4"))
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+
+
+def test_a_caption_changes_with_the_frame_that_is_shown_then(tmp_path):
+    source = write_clip(tmp_path / "clip.avi", 50, 25)
+    annotate(source, tmp_path / "copy.mp4", two_captions(0.8))
+    _, frames, _ = played(tmp_path / "copy.mp4")
+    captions = [caption_of(frame, ["none of these", "Walk 93 %", ""]) for frame in frames]
+    assert captions == ["Walk 93 %"] * 20 + ["none of these"] * 30  # frame 20 is shown at 0.8 s
+
+
+def test_every_moment_has_its_own_caption(tmp_path):
+    source = write_clip(tmp_path / "clip.avi", 20, 10)
+    annotate(source, tmp_path / "copy.mp4", lambda seconds: f"{seconds:.1f} s")
+    _, frames, _ = played(tmp_path / "copy.mp4")
+    texts = [f"{index / 10:.1f} s" for index in range(20)]
+    assert [caption_of(frame, texts) for frame in frames] == texts
+
+
+def test_a_variable_frame_rate_plays_at_its_pace(tmp_path):
+    """20 frames of 1/25 s, then 30 of 3/25 s: the second at 2 s is frame 30."""
+    source = slow_down(write_clip(tmp_path / "clip.mp4", 50, 25), 20, 3)
+    annotate(source, tmp_path / "copy.mp4", two_captions(2))
+    facts, frames, times = played(tmp_path / "copy.mp4")
+    expected = np.concatenate([np.arange(20) / 25, 0.8 + 3 * np.arange(30) / 25])
+    assert times == pytest.approx(expected, abs=0.003)
+    assert facts["seconds"] == pytest.approx(4.28 + 4.4 / 50, abs=0.003)  # the last, as the mean
+    captions = [caption_of(frame, ["Walk 93 %", "none of these"]) for frame in frames]
+    assert captions == ["Walk 93 %"] * 30 + ["none of these"] * 20
+    assert_pictures_are(frames, source)
+
+
+def test_frames_a_millisecond_apart_keep_their_order(tmp_path):
+    shown = np.concatenate([[0, 0.001, 0.002], np.arange(1, 20) / 10])
+    source = write_with_pyav(tmp_path / "clip.mkv", fps=10, frames=22, times=shown)
+    annotate(source, tmp_path / "copy.mp4", str)
+    assert played(tmp_path / "copy.mp4")[2] == pytest.approx(shown, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((240, 426), (320, 568 + 32)),
+        ((64, 64), (320, 320 + 32)),
+        ((1920, 1080), (1280, 720 + 128)),
+    ],
+    ids=["portrait", "tiny", "large"],
+)
+def test_sizes_of_videos(tmp_path, size, expected):
+    source = write_clip(tmp_path / "clip.avi", 10, 25, size)
+    annotate(source, tmp_path / "copy.mp4", two_captions(0.2))
+    facts, frames, _ = played(tmp_path / "copy.mp4")
+    assert facts["size"] == expected
+    assert_pictures_are(frames, source)
+    captions = [caption_of(frame, ["Walk 93 %", "none of these"]) for frame in frames]
+    assert captions == ["Walk 93 %"] * 5 + ["none of these"] * 5
+
+
+def test_an_odd_size_becomes_even_with_nothing_cut_off(tmp_path):
+    """A GIF, for OpenCV writes no odd sizes; its frames differ in their last row and column."""
+    stills = np.zeros((8, 243, 323, 3), np.uint8)
+    for index, still in enumerate(stills):
+        still[-8:, 40 * index : 40 * (index + 1)] = still[30 * index : 30 * (index + 1), -8:] = 255
+    images = [Image.fromarray(still) for still in stills]
+    source = tmp_path / "clip.gif"
+    images[0].save(source, save_all=True, append_images=images[1:], duration=40)
+    assert read_all(source)[0].shape == (243, 323, 3)
+    annotate(source, tmp_path / "copy.mp4", str)
+    facts, frames, times = played(tmp_path / "copy.mp4")
+    assert facts["size"] == (324, 244 + 32)
+    assert times == pytest.approx(np.arange(8) / 25, abs=0.001)
+    assert_pictures_are(frames, source)
+
+
+def test_a_rotated_video_is_upright(tmp_path):
+    source = rotate(write_with_pyav(tmp_path / "clip.mov", size=(640, 360), frames=10), 90)
+    annotate(source, tmp_path / "copy.mp4", two_captions(9))
+    facts, frames, _ = played(tmp_path / "copy.mp4")
+    assert facts["size"] == (360, 640 + 36)
+    assert_pictures_are(frames, source)
+    assert {caption_of(frame, ["Walk 93 %", "none of these"]) for frame in frames} == {"Walk 93 %"}
+
+
+def test_colours_are_kept(tmp_path):
+    """As a player converts them by what the file says of its colours."""
+    red = np.full((240, 320, 3), (40, 40, 200), np.uint8)
+    source = write_with_pyav(tmp_path / "clip.mkv", size=(320, 240), frames=[red] * 5)
+    annotate(source, tmp_path / "copy.mp4", str)
+    with av.open(str(tmp_path / "copy.mp4")) as container:
+        frame = next(container.decode(video=0))
+        assert frame.colorspace == av.video.reformatter.Colorspace.ITU601
+        assert frame.color_range == av.video.reformatter.ColorRange.MPEG
+        middle = frame.to_ndarray(format="rgb24")[120, 160]
+    assert middle == pytest.approx([200, 40, 40], abs=6)
+
+
+def test_names_that_mean_something_to_ffmpeg(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = write_clip(tmp_path / "my cat 100% %03d.avi", 5)
+    annotate(source.name, "my:dog 100% %03d.mp4", str)
+    assert len(read_all(tmp_path / "my:dog 100% %03d.mp4")) == 5
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_bar_counts_the_frames(tmp_path):
+    class Bar:
+        seen = 0
+
+        def update(self, frames):
+            self.seen += frames
+
+    bar = Bar()
+    annotate(write_clip(tmp_path / "clip.avi", 12), tmp_path / "copy.mp4", str, bar)
+    assert bar.seen == 12
+
+
+# What goes wrong
+
+
+def test_a_frame_that_cannot_be_decoded_is_the_one_before(tmp_path, monkeypatch):
+    source = write_clip(tmp_path / "clip.avi", 20, 25, (320, 240))
+    retrieve = Video.retrieve
+
+    def failing(video):
+        if video.grabbed in (8, 9):
+            raise ValueError("frame 7 can't be decoded")
+        return retrieve(video)
+
+    monkeypatch.setattr(Video, "retrieve", failing)
+    annotate(source, tmp_path / "copy.mp4", two_captions(0.3))
+    _, frames, times = played(tmp_path / "copy.mp4")
+    assert times == pytest.approx(np.arange(20) / 25, abs=0.001)
+    shown = [frame[:240, :, ::-1] for frame in frames]
+    originals = read_all(source)
+    nearest = [np.argmin([difference(one, other) for other in originals]) for one in shown]
+    assert nearest == [0, 1, 2, 3, 4, 5, 6, 6, 6, *range(9, 20)]
+    captions = [caption_of(frame, ["Walk 93 %", "none of these"]) for frame in frames]
+    assert captions == ["Walk 93 %"] * 8 + ["none of these"] * 12  # frame 8 is shown at 0.32 s
+
+
+def test_a_video_that_breaks_off_is_copied_so_far(tmp_path):
+    source = cut(write_clip(tmp_path / "clip.avi", 50), 0.5)
+    annotate(source, tmp_path / "copy.mp4", str)
+    assert 0 < len(read_all(tmp_path / "copy.mp4")) == len(read_all(source)) < 30
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no video" * 100])
+def test_a_source_that_cannot_be_read(tmp_path, content):
+    source, target = tmp_path / "clip.mp4", tmp_path / "copy.mp4"
+    target.write_bytes(b"the copy of yesterday")
+    if content is not None:
+        source.write_bytes(content)
+    with pytest.raises(ValueError, match=r"missing|empty|not a video"):
+        annotate(source, target, str)
+    assert target.read_bytes() == b"the copy of yesterday"
+
+
+def test_where_a_caption_fails_there_is_no_half_copy(tmp_path):
+    def failing(seconds):
+        return {0.0: "Walk"}[seconds]
+
+    with pytest.raises(KeyError):
+        annotate(write_clip(tmp_path / "clip.avi", 5), tmp_path / "copy.mp4", failing)
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.avi"]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A function that mounts a disk of so many bytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+
+    def mounted(size):
+        options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+        if mount is None or subprocess.run([mount, *options], capture_output=True).returncode:
+            pytest.skip("a small disk can't be mounted here")
+        return disk
+
+    yield mounted
+    if disk.is_mount():
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("pages_short", [1, 2, "all but one"])
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, small_disk, pages_short):
+    source = write_clip(tmp_path / "clip.avi", 50, 25, (320, 240))
+    annotate(source, tmp_path / "copy.mp4", str)
+    pages = -(-(tmp_path / "copy.mp4").stat().st_size // 4096)
+    disk = small_disk(4096 * (1 if pages_short == "all but one" else pages - pages_short))
+    with pytest.raises(OSError, match="No space left") as caught:
+        annotate(source, disk / "copy.mp4", str)
+    assert caught.value.errno == errno.ENOSPC
+    assert not list(disk.iterdir())
