@@ -125,3 +125,8 @@ def test_the_form_answers_below_itself(tmp_path):
     assert nothing == []
     assert outputs[:-1] == [[]] * 5  # no figure is shown again below a later cell
     assert outputs[-1][0].text == "4 False\n"
+
+
+def test_a_camera_that_is_none_stays_off(capsys):
+    assert list(camera_frames(None)) == []
+    assert "stays off" in capsys.readouterr().out

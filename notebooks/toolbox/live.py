@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Queue
@@ -15,14 +16,18 @@ import matplotlib.pyplot as plt
 from IPython.display import display
 
 
-def camera_frames(number=0):
+def camera_frames(number=0, per_second=25):
     """The frames of a camera, one after the other, as BGR uint8 arrays (height, width, 3): each
     time the newest, so that whoever is slower than the camera skips frames and does not lag.
 
-    number: of the camera (0 is the first), or the address of a network camera. Where there is none
-    that gives frames, one line says so and nothing follows. The camera is released when the loop
-    over its frames ends, also by `break`.
+    number: of the camera (0 is the first), the address of a network camera, or None to leave it
+    off; per_second: how many frames a second at most. Where there is no camera that gives frames,
+    one line says so and nothing follows. It is released when the loop over its frames ends, also by
+    `break`.
     """
+    if number is None:
+        print("The camera stays off.")
+        return
     with quiet_start():
         camera = cv2.VideoCapture(number)
         working = camera.read()[0]
@@ -34,7 +39,9 @@ def camera_frames(number=0):
     reader.start()
     try:
         while (frame := newest.get()) is not None:
+            due = time.monotonic() + 1 / per_second
             yield frame
+            time.sleep(max(0, due - time.monotonic()))
     finally:
         left.set()
         replace(newest, None)
