@@ -121,3 +121,40 @@ def draw_confusion(truth, predicted, classes):
             )
     axis.set(xlabel="the vote says", ylabel="true class")
     return figure
+
+
+def draw_curve(curve, chance):
+    """Draw accuracy over the number of clips learned from, a line for each source; returns the
+    matplotlib figure.
+
+    curve: DataFrame of source, groups, clips and accuracy, see `toolbox.validate.curve_over_groups`
+    (the mean over the draws is drawn); chance: a guess's accuracy.
+    """
+    figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    means = curve.groupby(["source", "groups"])[["clips", "accuracy"]].mean()
+    for source, line in means.groupby("source"):
+        axis.plot(line["clips"], line["accuracy"], "o-", label=f"clips from {source}")
+    axis.axhline(chance, color="black", linestyle=":", label="chance")
+    axis.set(xlabel="clips learned from", ylabel="accuracy on unseen groups", ylim=(0, 1))
+    axis.legend()
+    return figure
+
+
+def draw_trade_off(known, strangers, threshold):
+    """Draw which share of strangers is refused over which share of known clips passes, at all
+    thresholds; returns the matplotlib figure.
+
+    known, strangers: the highest probabilities of clips, (n,) each, not-a-number where a clip
+    couldn't be judged; threshold: the chosen one, marked.
+    """
+    thresholds = np.append(np.linspace(0, 1, 201), threshold)
+    passed = (known[~np.isnan(known), None] >= thresholds).mean(axis=0)
+    refused = (strangers[~np.isnan(strangers), None] < thresholds).mean(axis=0)
+    figure, axis = plt.subplots(figsize=(4.8, 4), layout="constrained")
+    axis.plot(passed[:-1], refused[:-1])
+    axis.plot([0, 1], [1, 0], color="black", linestyle=":", label="a coin")
+    axis.plot(passed[-1], refused[-1], "o", label=f"the threshold, {threshold:.2f}")
+    axis.set(xlabel="known clips that pass", ylabel="strangers that are refused")
+    axis.set_title(f"{passed[-1]:.0%} pass, {refused[-1]:.0%} of strangers are refused")
+    axis.legend()
+    return figure

@@ -258,6 +258,25 @@ def mean_average_precision(found, truth, iou=0.5):
     return float(np.mean(precisions))
 
 
+def score_films(films, timeline_of, per_second, iou=0.5):
+    """How well clips that were joined to films are found again: a dict of frame accuracy and mean
+    average precision.
+
+    films: for each a list of (class, features (n, d)) of its clips; timeline_of: function of a
+    film's features that returns its segments; per_second: features in a second.
+    """
+    found, truth = [], []
+    for video, film in enumerate(films):
+        ends = np.cumsum([len(features) for _, features in film]) / per_second
+        true = pd.DataFrame({"start": [0, *ends[:-1]], "end": ends, "class": [c for c, _ in film]})
+        truth.append(true.assign(video=video))
+        segments = timeline_of(np.concatenate([features for _, features in film]))
+        found.append(segments.assign(video=video))
+    shares = [frame_accuracy(*pair) for pair in zip(found, truth, strict=True)]
+    precision = mean_average_precision(pd.concat(found), pd.concat(truth), iou)
+    return {"frame accuracy": np.mean(shares), f"mAP at IoU {iou:g}": precision}
+
+
 def average_precision(found, truth, iou):
     """The average precision of one class's segments, see `mean_average_precision`."""
     left = truth.assign(video=truth.get("video", 0)).reset_index(drop=True)

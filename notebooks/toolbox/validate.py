@@ -1,0 +1,133 @@
+"""Classifiers judged on groups that they never met: scikit-learn's cross-validation over clips."""
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit
+
+
+def as_array(clips):
+    """A list of features (frames, d), of clips of any lengths, as an array (n,) of objects."""
+    array = np.empty(len(clips), object)
+    array[:] = clips
+    return array
+
+
+def out_of_group(model, clips, labels, groups, learn=None, folds=10):
+    """Probabilities (n, classes), each clip's by a classifier that never met its group.
+
+    model: scikit-learn's interface, `fit(clips, labels)` and `predict_proba(clips)`; clips: (n,)
+    array of objects; labels, groups: (n,); learn: (n,) bool, which clips may be learned from, or
+    None for all; folds: with more groups than this, several are left out at once. Columns are the
+    sorted classes of `labels`, zero for those that a fold doesn't know. NaN where nothing can be
+    judged: with one group, or nothing else to learn from.
+    """
+    classes, folds = np.unique(labels), min(folds, len(set(groups)))
+    said = np.full((len(clips), len(classes)), np.nan)
+    for known, unseen in GroupKFold(folds).split(clips, groups=groups) if folds > 1 else ():
+        known = known if learn is None else known[learn[known]]
+        if len(known):
+            fitted = clone(model).fit(clips[known], labels[known])
+            said[unseen] = 0
+            columns = np.searchsorted(classes, fitted.classes_)
+            said[np.ix_(unseen, columns)] = fitted.predict_proba(clips[unseen])
+    return said
+
+
+def as_strangers(model, clips, labels, groups, folds=3):
+    """The highest probability (n,) of each clip by classifiers that met neither its class nor its
+    group; arguments as in `out_of_group`.
+    """
+    highest = np.full(len(clips), np.nan)
+    for name in np.unique(labels):
+        own = labels == name
+        said = out_of_group(model, clips, labels, groups, ~own, folds)
+        highest[own] = said[own].max(axis=1)
+    return highest
+
+
+def new_strangers(model, clips, labels, new_clips, new_labels):
+    """The highest probability (m,) of each new clip by a classifier that learned from the clips of
+    all other classes; arguments as in `out_of_group`.
+    """
+    highest = np.full(len(new_clips), np.nan)
+    for name in np.unique(new_labels):
+        fitted = clone(model).fit(clips[labels != name], labels[labels != name])
+        own = new_labels == name
+        highest[own] = fitted.predict_proba(new_clips[own]).max(axis=1)
+    return highest
+
+
+def scores(said, labels):
+    """How good probabilities (n, classes) are, columns the sorted classes of `labels` (n,): a dict
+    of accuracy, `claimed` (the mean highest probability, which is the accuracy where probabilities
+    can be believed) and log loss (natural logarithm, probabilities clipped at a millionth).
+    """
+    _, true = np.unique(labels, return_inverse=True)
+    loss = -np.log(said[np.arange(len(true)), true].clip(1e-6)).mean()
+    right = said.argmax(axis=1) == true
+    return {"accuracy": right.mean(), "claimed": said.max(axis=1).mean(), "log loss": loss}
+
+
+def threshold_for(said, keep):
+    """The highest threshold that the share `keep` of clips reaches with their highest probability;
+    0 if there are none. said: (n, classes) from `out_of_group`.
+    """
+    highest = said.max(axis=1)
+    highest = highest[~np.isnan(highest)]
+    return -float(np.quantile(-highest, keep, method="inverted_cdf")) if len(highest) else 0.0
+
+
+def curve_over_groups(model, clips, labels, groups, draws=4, points=4):
+    """How accuracy on unseen groups grows with what is learned from: a DataFrame of `source` ("few
+    groups": all clips of some groups; "all groups": as many clips, drawn from all), groups, clips
+    and accuracy, a row for each draw and point.
+
+    draws: how often other groups (a quarter) are set aside to judge by; the rest as in
+    `out_of_group`. Empty with one group.
+    """
+    rng, names, rows = np.random.default_rng(0), np.unique(groups), []
+    for _ in range(draws if len(names) > 1 else 0):
+        others = rng.permutation(names)[max(1, len(names) // 4) :]
+        known = np.isin(groups, others)
+        for few in np.unique(np.linspace(1, len(others), points).astype(int)):
+            some = np.flatnonzero(np.isin(groups, others[:few]))
+            spread = rng.permutation(np.flatnonzero(known))[: len(some)]
+            for source, learn in (("few groups", some), ("all groups", spread)):
+                fitted = clone(model).fit(clips[learn], labels[learn])
+                accuracy = np.mean(fitted.predict(clips[~known]) == labels[~known])
+                rows.append((source, few, len(learn), accuracy))
+    return pd.DataFrame(rows, columns=["source", "groups", "clips", "accuracy"])
+
+
+def label_round(model, clips, labels, groups, first=2, more=2, draws=5):
+    """What a round of labelling is worth, on groups that are never labelled: a DataFrame of the
+    accuracies before, after labelling clips at random, and after labelling as many of those that
+    the classifier is least sure of; a row for each draw of the groups and of the first labels.
+
+    first: clips of each class with a label to begin with; more: clips to label, times classes.
+    Uncertainty sampling: Lewis and Gale 1994, https://arxiv.org/abs/cmp-lg/9407020.
+    """
+    rows = []
+    for draw in range(draws):
+        splitter = GroupShuffleSplit(1, test_size=0.25, random_state=draw)
+        [(known, unseen)] = splitter.split(clips, groups=groups)
+        known = pd.Series(labels[known], known).sample(frac=1, random_state=draw)
+        start = known.groupby(known).head(first).index
+        pool = known.index.difference(start, sort=False)
+        count = more * known.nunique()
+        asked = pool[least_sure(clone(model).fit(clips[start], labels[start]), clips[pool], count)]
+        answers = {"before": [], "after, at random": pool[:count], "after, least sure": asked}
+        rows.append({})
+        for name, labelled in answers.items():
+            learn = [*start, *labelled]
+            fitted = clone(model).fit(clips[learn], labels[learn])
+            rows[-1][name] = np.mean(fitted.predict(clips[unseen]) == labels[unseen])
+    return pd.DataFrame(rows)
+
+
+def least_sure(fitted, clips, count):
+    """The places of the `count` clips whose highest probability is lowest, the lowest first."""
+    if len(clips) == 0:
+        return np.zeros(0, int)
+    return np.argsort(fitted.predict_proba(clips).max(axis=1), kind="stable")[:count]
