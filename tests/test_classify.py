@@ -1,5 +1,6 @@
 """`make classify`: from a folder of class folders and a few videos to answers, timelines and
-annotated copies. One classifier is trained for all tests, with VGG16, on eight clips of a second.
+annotated copies. One classifier is trained for all tests, with VGG16, on eight clips of three
+seconds.
 """
 
 import json
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 from toolbox.annotate import caption_tile
+from toolbox.clips import join_clips
 from toolbox.datasets import choose_dataset
 from toolbox.files import read_csv
 from toolbox.locks import one_writer
@@ -55,7 +57,7 @@ def trained(tmp_path_factory, weights_folder):
     what it said, what it complained of).
     """
     folder = tmp_path_factory.mktemp("classify")
-    pets = make_dataset(folder / "pets", groups=4, clips=1, frames=25)
+    pets = make_dataset(folder / "pets", groups=4, clips=1, frames=75)
     (pets / "Run" / "broken.avi").write_bytes(b"")
     course = folder / "course"
     (course / "weights").mkdir(parents=True)
@@ -160,6 +162,22 @@ def test_the_captions_of_the_annotated_video_are_the_timeline(course, run, tmp_p
         nearest = texts[np.abs(tiles - strip).mean(axis=(1, 2)).argmin()]
         now = timeline[timeline["start"] <= index / 25].iloc[-1]
         assert nearest.split()[0] == now["class"]
+
+
+def test_a_video_of_three_known_clips_has_three_segments(trained, course, run):
+    set_threshold(course, 0)
+    pets = trained[0].parent / "pets"
+    names = ["Run/v_Run_g01_c01.avi", "Walk/v_Walk_g01_c01.avi", "Run/v_Run_g02_c01.avi"]
+    cuts = join_clips([pets / name for name in names], course / "film.avi")
+    assert cuts == [0, 3, 6, 9]
+    code, said, complaints = run(course / "film.avi")
+    assert (code, complaints) == (0, "")
+    assert "; 3 segments in 9.0 s" in said
+    timeline = read_csv(course / "classified" / "pets" / "film" / "timeline.csv")
+    assert timeline["class"].tolist() == ["Run", "Walk", "Run"]
+    assert timeline["start"].tolist() == [0, *timeline["end"][:-1]]
+    assert timeline["end"].tolist()[:-1] == pytest.approx([3, 6], abs=0.5)
+    assert timeline["end"].iloc[-1] == pytest.approx(9, abs=0.3)
 
 
 def test_a_video_of_no_class_is_none_of_these(course, run, videos):
