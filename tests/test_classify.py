@@ -118,7 +118,7 @@ def test_a_first_video_trains_and_is_answered(trained):
     assert complaints == ""
     assert "dataset: pets, for this and all later notebooks" in said
     assert "Run/broken.avi: the file is empty" in said
-    assert "of 4 clips held out, of 2 new groups" in said
+    assert "of 4 clips held out, of new groups: 2" in said
     [line] = [line for line in said.splitlines() if line.startswith("first.mp4: ")]
     assert "Run" in line and "Walk" in line and line.endswith("in 2.0 s")
     assert whole(course / "classified" / "pets" / "first")
@@ -233,7 +233,7 @@ def test_a_folder_with_a_broken_video(course, run, videos):
     code, said, complaints = run(videos)
     assert code == 1
     assert complaints == f"{videos}/broken.mp4: not a video that OpenCV can open\n"
-    assert "1 other files are left out: not videos by their suffix" in said
+    assert "left out, not videos by their suffix: 1" in said
     home = course / "classified" / "pets"
     assert {path.name for path in home.iterdir() if path.is_dir()} == {"first", "a", "b", "c"}
     assert all(whole(home / name) for name in "abc")
@@ -458,7 +458,7 @@ def test_names_stand_for_files_folders_and_patterns(tmp_path, monkeypatch, capsy
         return [path.relative_to(tmp_path).as_posix() for path in classify.sources_of(names)]
 
     assert found(".") == ["[1].mp4", "a.mp4", "b.MOV", "deep/er/c.webm"]
-    assert capsys.readouterr().out == "2 other files are left out: not videos by their suffix\n"
+    assert capsys.readouterr().out == "left out, not videos by their suffix: 2\n"
     assert found("deep", "deep/d.txt", "deep/er/../er/c.webm") == ["deep/er/c.webm", "deep/d.txt"]
     assert found("**/*.webm", "[1].mp4", "no.mp4") == ["deep/er/c.webm", "[1].mp4", "no.mp4"]
 
@@ -468,7 +468,7 @@ def test_a_missing_video_is_told_and_the_others_are_classified(course, run):
     assert code == 1
     assert complaints == "/no/clip.mp4: the file is missing\n"
     assert "(as before)" in said
-    assert predictions(course)["/no/clip.mp4"]["problem"] == "the file is missing"
+    assert "/no/clip.mp4" not in predictions(course)  # perhaps a mistyped name
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
@@ -483,7 +483,7 @@ def test_a_name_that_is_not_unicode_is_told(course, run, tmp_path):
 
 def test_a_folder_without_videos_is_told(run, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert run(tmp_path / "empty")[::2] == (1, f"There are no videos in {tmp_path}/empty.")
+    assert run(tmp_path / "empty")[::2] == (1, f"There is no video at {tmp_path}/empty.")
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not here")
@@ -492,6 +492,6 @@ def test_a_video_passes_through_make_unharmed(tmp_path):
     command = ["make", "-o", ".venv/installed", "classify", f"RUN={sys.executable}"]
     video = f"VIDEO={tmp_path}/$5 $(HOME)"
     done = subprocess.run([*command, video], cwd=COURSE, capture_output=True, text=True)
-    assert done.returncode and f"There are no videos in {tmp_path}/$5 $(HOME)." in done.stderr
+    assert done.returncode and f"There is no video at {tmp_path}/$5 $(HOME)." in done.stderr
     nothing = subprocess.run(command, cwd=COURSE, capture_output=True, text=True)
     assert nothing.returncode == 2 and "classify.py: error: name a video" in nothing.stderr

@@ -193,23 +193,26 @@ def test_scikit_learn_can_handle_it():
 
 
 def test_a_moment_is_the_mean_of_the_windows_that_contain_it():
-    """Windows of 3 frames begin at 0, 1 and 2, so frame 2 is in all of them."""
-    windows = np.array([[0, 1], [0.3, 0.7], [0.9, 0.1]])
+    """Windows of 3 frames begin at 0, 1 and 2, so frame 2 is in all of them. Windows that are
+    equally sure weigh the same; one that is half as sure weighs a sixteenth.
+    """
+    windows = np.array([[0, 0.8, 0.2], [0.8, 0.1, 0.1], [0.8, 0.2, 0]])
     moments = moments_of(windows, 3, 5)
-    assert np.allclose(moments[:, 0], [0, 0.15, 0.4, 0.6, 0.9])
-    assert np.allclose(moments.sum(axis=1), 1)
+    assert np.allclose(moments[:, 0], [0, 0.4, 1.6 / 3, 0.8, 0.8])
+    unsure = np.array([[1, 0, 0], [0.5, 0.5, 0]])
+    assert np.allclose(moments_of(unsure, 2, 3)[1, 1], 0.5 / 17)
 
 
 @pytest.mark.parametrize("frames", [1, 3, 4])
 def test_all_moments_of_a_short_video_are_its_one_window(frames):
     features = column(*range(frames))
     said = np.full((len(windows_of(features, 4)), 2), [0.2, 0.8])
-    assert moments_of(said, 4, frames).tolist() == [[0.2, 0.8]] * frames
+    assert np.allclose(moments_of(said, 4, frames), [[0.2, 0.8]] * frames)
 
 
 def test_windows_of_one_frame_are_the_moments():
     windows = np.random.default_rng(0).uniform(0, 1, (6, 3))
-    assert np.array_equal(moments_of(windows, 1, 6), windows)
+    assert np.allclose(moments_of(windows, 1, 6), windows)
 
 
 # Live

@@ -3,12 +3,12 @@
 from toolbox.validate import (
     as_array,
     as_strangers,
+    compare,
     curve_over_groups,
     label_round,
     least_sure,
     new_strangers,
     out_of_group,
-    scores,
     threshold_for,
 )
 
@@ -199,21 +199,23 @@ def test_two_groups_have_a_curve_of_one_point():
 # How good probabilities are, what to label next
 
 
-def test_scores_by_hand():
-    """The first and the third are right. Their own classes get 0.8, 0.4, 0.6 and 0, which counts as
-    a millionth.
+def test_classifiers_are_compared_by_hand():
+    """The first is right on the first and the third clip: their own classes get 0.8, 0.4, 0.6 and
+    0, which counts as a millionth. The second is right on all but the last of four groups of one:
+    it gains 0, 1, 0 and 0 clips, 25 points; t with 3 degrees of freedom is 3.182, and no gain is
+    above 100 points.
     """
+    labels = np.array(["a", "b", "a", "c"])
     said = np.array([[0.8, 0.2, 0], [0.6, 0.4, 0], [0.6, 0.4, 0], [0, 1, 0]])
-    found = scores(said, np.array(["a", "b", "a", "c"]))
-    assert found["accuracy"] == 0.5
-    assert np.isclose(found["claimed"], (0.8 + 0.6 + 0.6 + 1) / 4)
+    other = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0]], float)
+    table = compare({"one": said, "other": other}, labels, np.array(["g1", "g2", "g3", "g4"]))
+    assert table["accuracy"].tolist() == [0.5, 0.75]
+    assert table["claimed"].tolist() == pytest.approx([(0.8 + 0.6 + 0.6 + 1) / 4, 1])
     expected = -np.log([0.8, 0.4, 0.6, 1e-6]).mean()
-    assert np.isclose(found["log loss"], expected, rtol=1e-4)
-
-
-@pytest.mark.filterwarnings("error")
-def test_scores_of_probabilities_with_zeros_come_without_a_warning():
-    assert scores(np.array([[1.0, 0.0], [0.5, 0.5]]), np.array(["a", "b"]))["accuracy"] == 0.5
+    assert table["log loss"].tolist() == pytest.approx([expected, -np.log(1e-6) / 4])
+    margin = 3.182 * np.std([0, 1, 0, 0], ddof=1) / 2 * 100
+    interval = f"{25 - margin:+.0f} to {min(25 + margin, 100):+.0f}"
+    assert table["points gained"].tolist() == ["", f"+25 ({interval})"]
 
 
 def test_the_least_sure_are_those_whose_highest_probability_is_lowest():

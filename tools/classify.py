@@ -29,7 +29,7 @@ from toolbox.datasets import (
 )
 from toolbox.files import read_csv, read_json, whole_file, write_csv, write_json
 from toolbox.locks import one_writer
-from toolbox.parallel import progress
+from toolbox.parallel import Bar
 from toolbox.quiet import quiet_start
 from toolbox.record import check_step, digest_of, step
 from toolbox.videos import open_video, result_or_problem
@@ -115,8 +115,13 @@ def names_in(text):
 
 def matches_of(name):
     """The paths that a name stands for: that path, or what it matches as a pattern."""
-    path = str(Path(name).expanduser())
+    path = expanded(name)
     return glob.glob(glob.escape(path)) or sorted(glob.glob(path, recursive=True))  # noqa: PTH207
+
+
+def expanded(name):
+    """A name whose ~ stands for the home folder, as text."""
+    return str(Path(name).expanduser())
 
 
 def sources_of(names):
@@ -127,7 +132,7 @@ def sources_of(names):
     is reported like a file that can't be read.
     """
     sources, others = [], 0
-    for match in (Path(match) for name in names for match in matches_of(name) or [name]):
+    for match in (Path(match) for name in names for match in matches_of(name) or [expanded(name)]):
         if match.is_dir():
             below = list(files_below(match))
             videos = [file for file in below if has_video_suffix(file)]
@@ -136,7 +141,7 @@ def sources_of(names):
         else:
             sources.append(match)
     if others:
-        print(f"{others} other files are left out: not videos by their suffix")
+        print(f"left out, not videos by their suffix: {others}")
     return list(dict.fromkeys(source.parent.resolve() / source.name for source in sources))
 
 
@@ -234,7 +239,7 @@ def make_classifier(dataset):
     new_clips = as_array([features[clip] for clip in test["clip"]])
     right = (fitted.predict(new_clips) == test["class"]).sum() if len(test) else 0
     new = test.loc[~test["group"].isin(train["group"]), "group"].nunique()
-    print(f"right on {right} of {len(test)} clips held out, of {new} new groups")
+    print(f"right on {right} of {len(test)} clips held out, of new groups: {new}")
     head = head_of(fitted, describe, (WINDOW, 512), classes)
     save_classifier(
         dataset,
@@ -312,8 +317,8 @@ def verdict(probabilities, classes, threshold):
 def classify_all(options):
     """Classify all videos, one after the other, and print the answers; returns the exit code."""
     sources = sources_of(options.videos)
-    if not sources:
-        raise ValueError(f"There are no videos in {', '.join(options.videos)}.")
+    if not any(source.is_file() for source in sources):
+        raise ValueError(f"There is no video at {', '.join(options.videos)}.")
     dataset = dataset_of(options.dataset, options.course)
     facts = classifier_of(dataset)
     home = options.course / "classified" / dataset.name
@@ -333,7 +338,8 @@ def classify(source, dataset, facts, home):
     if problem:
         print(f"{text_of(source)}: {problem}", file=sys.stderr)
         row = dict.fromkeys(COLUMNS) | {"video": text_of(source), "class": "", "problem": problem}
-        note_prediction(row, home)
+        if source.exists():  # else it is a mistyped name
+            note_prediction(row, home)
     return row
 
 
@@ -435,12 +441,20 @@ def watch(source, frames, fps, dataset, facts, folder):
     }
 
 
+class SecondsBar(Bar):
+    """A bar that never goes past its total, which some headers understate."""
+
+    def update(self, n=1):
+        return super().update(min(n, self.total - self.n) if self.total else n)
+
+
 def bar_over(what, total, **settings):
     """A progress bar that counts seconds of a video; total: 0 if the header doesn't tell."""
     what = what if len(what) <= 40 else f"{what[:39]}…"
     if total:
         settings["bar_format"] = "{l_bar}{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
-    return progress(total=total or None, desc=what, unit="s", leave=False, **settings)
+    settings |= {"total": total or None, "desc": what, "unit": "s", "leave": False}
+    return SecondsBar(file=sys.stdout, ncols=90, mininterval=0.5, **settings)
 
 
 def save_timeline(source, moments, segments, classes, rate, path):

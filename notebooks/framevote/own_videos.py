@@ -77,15 +77,15 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(clips).argmax(axis=1)]
 
 
-# %% ../10_classify_your_own_videos.ipynb #10-e01
+# %% ../10_classify_your_own_videos.ipynb #10-e60
 def moments_of(probabilities, size, frames):
     """Probabilities (frames, classes) of each moment of a video, from those of its windows.
 
     probabilities: (windows, classes), of windows of `size` frames, a frame apart.
     """
-    return np.stack(
-        [probabilities[max(0, k - size + 1) : k + 1].mean(axis=0) for k in range(frames)]
-    )
+    weights = probabilities.max(axis=1) ** 4
+    near = [slice(max(0, k - size + 1), k + 1) for k in range(frames)]
+    return np.stack([np.average(probabilities[n], axis=0, weights=weights[n]) for n in near])
 
 
 # %% ../10_classify_your_own_videos.ipynb #10-1de

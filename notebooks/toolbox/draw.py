@@ -136,6 +136,9 @@ def draw_curve(curve, chance):
         axis.plot(line["clips"], line["accuracy"], "o-", label=f"clips from {source}")
     axis.axhline(chance, color="black", linestyle=":", label="chance")
     axis.set(xlabel="clips learned from", ylabel="accuracy on unseen groups", ylim=(0, 1))
+    least = means.xs(curve["groups"].min(), level="groups")
+    found = " and ".join(f"{row['accuracy']:.0%} from {source}" for source, row in least.iterrows())
+    axis.set_title(f"{least['clips'].mean():.0f} clips teach {found}")
     axis.legend()
     return figure
 

@@ -274,7 +274,7 @@ def score_films(films, timeline_of, per_second, iou=0.5):
         found.append(segments.assign(video=video))
     shares = [frame_accuracy(*pair) for pair in zip(found, truth, strict=True)]
     precision = mean_average_precision(pd.concat(found), pd.concat(truth), iou)
-    return {"frame accuracy": np.mean(shares), f"mAP at IoU {iou:g}": precision}
+    return {"frame accuracy": float(np.mean(shares)), f"mAP at IoU {iou:g}": precision}
 
 
 def average_precision(found, truth, iou):

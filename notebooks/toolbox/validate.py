@@ -1,5 +1,7 @@
 """Classifiers judged on groups that they never met: scikit-learn's cross-validation over clips."""
 
+from toolbox.intervals import difference_over_groups
+
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
@@ -58,15 +60,30 @@ def new_strangers(model, clips, labels, new_clips, new_labels):
     return highest
 
 
-def scores(said, labels):
-    """How good probabilities (n, classes) are, columns the sorted classes of `labels` (n,): a dict
-    of accuracy, `claimed` (the mean highest probability, which is the accuracy where probabilities
-    can be believed) and log loss (natural logarithm, probabilities clipped at a millionth).
+def compare(answers, labels, groups):
+    """How good several classifiers are that judged the same clips: a DataFrame with a row for each.
+
+    answers: a dict from name to probabilities (n, classes), columns the sorted classes of `labels`
+    (n,); groups: (n,). Columns: accuracy; claimed, the mean highest probability, which is the
+    accuracy where probabilities can be believed; log loss (natural logarithm, of probabilities
+    clipped at a millionth); and the accuracy gained over the first, in points, with its 95 %
+    interval over two groups or more (`toolbox.intervals`).
     """
     _, true = np.unique(labels, return_inverse=True)
-    loss = -np.log(said[np.arange(len(true)), true].clip(1e-6)).mean()
-    right = said.argmax(axis=1) == true
-    return {"accuracy": right.mean(), "claimed": said.max(axis=1).mean(), "log loss": loss}
+    right = {name: said.argmax(axis=1) == true for name, said in answers.items()}
+    first, *_ = right.values()
+    rows = {}
+    for name, said in answers.items():
+        gain = 100 * (right[name].astype(float) - first)
+        low, high = difference_over_groups(gain / 100, groups)
+        rows[name] = {
+            "accuracy": right[name].mean(),
+            "claimed": said.max(axis=1).mean(),
+            "log loss": -np.log(said[np.arange(len(true)), true].clip(1e-6)).mean(),
+            "points gained": f"{gain.mean():+.0f} ({100 * low:+.0f} to {100 * high:+.0f})",
+        }
+    rows[next(iter(rows))]["points gained"] = ""
+    return pd.DataFrame(rows.values(), index=list(rows))
 
 
 def threshold_for(said, keep):
