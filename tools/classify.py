@@ -153,10 +153,10 @@ def files_below(folder):
 
 
 def dataset_of(choice, course):
-    """The Dataset that was asked for (it is remembered), or else the one chosen last. Its table of
-    clips is made if it is missing, as notebook 00 makes it.
+    """The Dataset that was asked for (once its table is there, it is remembered), or else the one
+    chosen last. The table of clips is made if it is missing, as notebook 00 makes it.
     """
-    dataset = choose_dataset(choice, course) if choice else open_dataset(course=course)
+    dataset = open_dataset(choice, course=course)
     table = dataset.data / "videos.csv"
     if table.exists() and "00" in read_json(dataset.data / "record.json"):
         check_step(dataset, "00")
@@ -170,6 +170,8 @@ def dataset_of(choice, course):
             write_csv(unreadable, dataset.data / "unreadable.csv")
         print(f"{len(videos)} clips in {videos['class'].nunique()} classes to learn from")
         tell_of_problems(unreadable["video"] + ": " + unreadable["reason"])
+    if choice:
+        choose_dataset(choice, course)
     return dataset
 
 
