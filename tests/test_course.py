@@ -150,6 +150,18 @@ def test_small_clips_are_stored_for_every_video(course, results):
     ]
 
 
+def test_the_command_uses_the_classifier_of_notebook_10(finished, course, pocket):
+    facts = json.loads((course / "weights" / "pocket" / "classifier.json").read_text())
+    assert facts["classes"] == sorted(POCKET_CLASSES)
+    assert (facts["per_second"], facts["size"]) == (2, 4)
+    command = [sys.executable, REPOSITORY / "tools" / "classify.py", "--course", course]
+    clip = pocket / "videos" / "Walk" / "v_Walk_g01_c01.avi"
+    done = subprocess.run([*command, clip], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "making it" not in done.stdout
+    assert (course / "classified" / "pocket" / "v_Walk_g01_c01" / "annotated.mp4").exists()
+
+
 def test_features_of_one_action_are_alike(finished, course):
     """Genuine features tell the pocket's actions apart: nearest neighbours, groups kept apart."""
     data = course / "data" / "pocket"

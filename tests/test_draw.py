@@ -5,7 +5,14 @@ import html
 import io
 import re
 
-from toolbox.draw import animate, draw_confusion, show_frames, titled_tile
+from toolbox.draw import (
+    animate,
+    draw_confusion,
+    draw_curve,
+    draw_trade_off,
+    show_frames,
+    titled_tile,
+)
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -145,3 +152,20 @@ def test_a_hundred_classes_are_drawn_without_names():
     figure.canvas.draw()
     assert max(figure.get_size_inches()) < 15
     assert np.asarray(figure.axes[0].images[0].get_array()).trace() == 101
+
+
+def test_the_curve_says_what_the_fewest_clips_teach():
+    rows = [("few groups", 1, 10, 0.2), ("few groups", 1, 10, 0.4), ("few groups", 2, 20, 0.8)]
+    rows += [("all groups", 1, 10, 0.5), ("all groups", 2, 20, 0.8)]
+    curve = pd.DataFrame(rows, columns=["source", "groups", "clips", "accuracy"])
+    [axis] = draw_curve(curve, 0.1).axes
+    assert axis.get_title() == "Trained on 10 clips: 50% (all groups), 30% (few groups) right"
+    assert {len(line.get_xdata()) for line in axis.lines[:2]} == {2}
+
+
+def test_the_trade_off_marks_the_threshold():
+    """At 0.5 three of four known clips pass, and one of two strangers is refused."""
+    known, strangers = np.array([0.9, 0.5, 0.6, 0.2, np.nan]), np.array([0.4, 0.7])
+    [axis] = draw_trade_off(known, strangers, 0.5).axes
+    assert axis.get_title() == "75% pass, 50% of unknown classes are refused"
+    assert [*axis.lines[-1].get_xdata(), *axis.lines[-1].get_ydata()] == [0.75, 0.5]

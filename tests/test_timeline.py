@@ -6,6 +6,7 @@ from toolbox.timeline import (
     draw_timeline,
     frame_accuracy,
     mean_average_precision,
+    score_films,
     segments_of,
 )
 
@@ -346,3 +347,23 @@ def test_a_short_segment_goes_to_its_longer_neighbour():
     assert found["start"].tolist() == [0, 3]
     short = segments_of(moments_with(1), ["Run", "Walk"], 4, 0.5)
     assert short[["start", "end", "class"]].to_numpy().tolist() == [[0, 0.25, "Walk"]]
+
+
+def test_films_are_scored_by_their_clips():
+    """Two clips of one class in a row are one true segment. A film whose segments are all found,
+    and one of which nothing is: half of the frames, and half of each class's segments.
+    """
+    run, walk = np.zeros((8, 1)), np.ones((4, 1))
+    films = [[("Run", run), ("Run", run), ("Walk", walk)], [("Run", run), ("Walk", walk)]]
+
+    def timeline_of(film):
+        if len(film) == 20:
+            return segments_of(moments_with(*[0] * 16, *[1] * 4), ["Run", "Walk"], 4, 0.5)
+        return pd.DataFrame([(0, 3, "none of these", 0.3)], columns=SEGMENT)
+
+    found = score_films(films, timeline_of, 4)
+    assert found["frame accuracy"] == pytest.approx(0.5)
+    assert found["mAP at IoU 0.5"] == pytest.approx(0.5)
+
+
+SEGMENT = ["start", "end", "class", "probability"]

@@ -3,6 +3,7 @@
 from toolbox.validate import (
     as_array,
     as_strangers,
+    check_groups,
     compare,
     curve_over_groups,
     label_round,
@@ -113,10 +114,10 @@ def test_strangers_are_judged_by_models_that_met_neither_class_nor_group():
     groups = np.array([f"g{number % 6}" for number in range(36)])
     highest = as_strangers(Recorder(), clips_of(36), labels, groups)
     assert highest.shape == (36,) and np.allclose(highest, 0.5)  # of the two other classes
-    assert len(FITS) == 9  # three classes, three folds
+    assert len(FITS) == 18  # three classes, six folds
     for name in "abc":
         of_class = [fit for fit in FITS if name not in labels[fit[0]]]
-        assert len(of_class) == 3
+        assert len(of_class) == 6
         for learned, judged in of_class:
             assert not set(groups[learned]) & set(groups[judged])
 
@@ -227,11 +228,48 @@ def test_the_least_sure_are_those_whose_highest_probability_is_lowest():
     assert list(least_sure(Says(), clips_of(5), 0)) == []
 
 
-def test_a_round_of_labelling_never_labels_what_it_is_judged_by():
+def test_labels_come_back_from_the_table(tmp_path):
+    """A person who calls everything "a": the clips that were asked for are learned as "a"."""
+    learned = []
+
+    class Listens(Recorder):
+        def fit(self, clips, labels):
+            learned.append(list(labels))
+            return super().fit(clips, labels)
+
+    def person(path):
+        pd.read_csv(path, dtype=str).assign(label="a").to_csv(path, index=False)
+
+    labels, groups = np.array(["a", "b"] * 24), np.repeat([f"g{number}" for number in range(8)], 6)
+    arguments = (clips_of(48), labels, groups, range(48), tmp_path / "to_label.csv", person)
+    label_round(Listens(), *arguments, draws=1)
+    assert learned[-1][4:] == ["a"] * 4
+
+
+def test_groups_are_checked_before_anything_is_left_out(capsys):
+    check_groups(np.array(["cat", "cat", "dog", "dog"]), np.array(["g1", "g2", "g1", "g1"]))
+    assert capsys.readouterr().out == "of one group, so never found below: dog\n"
+    check_groups(np.array(["cat", "cat"]), np.array(["g1", "g2"]))
+    assert capsys.readouterr().out == ""
+    with pytest.raises(ValueError, match="of one group"):
+        check_groups(np.array(["cat", "dog"]), np.array(["g1", "g1"]))
+
+
+def test_a_round_of_labelling_never_labels_what_it_is_judged_by(tmp_path):
     """Eight groups of six clips: two are judged. Two clips of each class at first, then four
     more."""
     labels, groups = np.array(["a", "b"] * 24), np.repeat([f"g{number}" for number in range(8)], 6)
-    table = label_round(Recorder(), clips_of(48), labels, groups, draws=3)
+    names, asked = [f"clip {number}" for number in range(48)], []
+
+    def person(path):
+        table = pd.read_csv(path, dtype=str)
+        assert table["label"].isna().all()
+        asked.append([names.index(clip) for clip in table["clip"]])
+        table.assign(label=labels[asked[-1]]).to_csv(path, index=False)
+
+    file = tmp_path / "to_label.csv"
+    table = label_round(Recorder(), clips_of(48), labels, groups, names, file, person, draws=3)
+    assert [len(clips) for clips in asked] == [4, 4, 4]
     assert list(table) == ["before", "after, at random", "after, least sure"] and len(table) == 3
     for draw in range(3):
         (start, pool), *judged = FITS[4 * draw : 4 * draw + 4]
@@ -241,4 +279,5 @@ def test_a_round_of_labelling_never_labels_what_it_is_judged_by():
             assert len(unseen) == 12 and not set(groups[unseen]) & set(groups[learned])
             assert learned[:4] == start and len(set(learned)) == count
             assert set(learned[4:]) <= set(pool)
+        assert learned[4:] == asked[draw]
     assert table.to_numpy().min() >= 0 and table.to_numpy().max() <= 1

@@ -137,8 +137,8 @@ def draw_curve(curve, chance):
     axis.axhline(chance, color="black", linestyle=":", label="chance")
     axis.set(xlabel="clips learned from", ylabel="accuracy on unseen groups", ylim=(0, 1))
     least = means.xs(curve["groups"].min(), level="groups")
-    found = " and ".join(f"{row['accuracy']:.0%} from {source}" for source, row in least.iterrows())
-    axis.set_title(f"{least['clips'].mean():.0f} clips teach {found}")
+    found = ", ".join(f"{row['accuracy']:.0%} ({source})" for source, row in least.iterrows())
+    axis.set_title(f"Trained on {least['clips'].mean():.0f} clips: {found} right")
     axis.legend()
     return figure
 
@@ -155,9 +155,9 @@ def draw_trade_off(known, strangers, threshold):
     refused = (strangers[~np.isnan(strangers), None] < thresholds).mean(axis=0)
     figure, axis = plt.subplots(figsize=(4.8, 4), layout="constrained")
     axis.plot(passed[:-1], refused[:-1])
-    axis.plot([0, 1], [1, 0], color="black", linestyle=":", label="a coin")
+    axis.plot([0, 1], [1, 0], color="black", linestyle=":", label="at random")
     axis.plot(passed[-1], refused[-1], "o", label=f"the threshold, {threshold:.2f}")
-    axis.set(xlabel="known clips that pass", ylabel="strangers that are refused")
-    axis.set_title(f"{passed[-1]:.0%} pass, {refused[-1]:.0%} of strangers are refused")
+    axis.set(xlabel="share of known clips that pass", ylabel="share of unknown classes refused")
+    axis.set_title(f"{passed[-1]:.0%} pass, {refused[-1]:.0%} of unknown classes are refused")
     axis.legend()
     return figure

@@ -68,10 +68,10 @@ def replace(newest, item):
     newest.put(item)
 
 
-def upload_form(classify):
+def upload_form(classify, least=0.5):
     """A form in which the reader uploads a video, and sees what `classify` says of it: an
-    ipywidgets box of a FileUpload, a slider for the probability that an answer must reach, and an
-    Output. The slider, once moved, asks again.
+    ipywidgets box of a FileUpload, a slider for the probability that an answer must reach (`least`,
+    at first), and an Output. The slider, once moved, asks again.
 
     classify: a function of the path of a video and that probability (0 to 1); what it returns is
     displayed, and a ValueError of it as its sentence. Outside JupyterLab (whose server names the
@@ -83,7 +83,7 @@ def upload_form(classify):
     suffixes = "video/*,.mp4,.mov,.avi,.mkv,.webm"  # some browsers know not all of these as videos
     upload = ipywidgets.FileUpload(accept=suffixes, description="A video")
     sure = ipywidgets.FloatSlider(
-        0.5, min=0, max=1, step=0.05, description="Sure by", readout_format=".0%"
+        least, min=0, max=1, step=0.01, description="Sure by", readout_format=".0%"
     )
     sure.continuous_update = False
     answer = ipywidgets.Output()

@@ -269,6 +269,8 @@ def score_films(films, timeline_of, per_second, iou=0.5):
     for video, film in enumerate(films):
         ends = np.cumsum([len(features) for _, features in film]) / per_second
         true = pd.DataFrame({"start": [0, *ends[:-1]], "end": ends, "class": [c for c, _ in film]})
+        run = (true["class"] != true["class"].shift()).cumsum()  # of clips of one class in a row
+        true = true.groupby(run).agg({"start": "first", "end": "last", "class": "first"})
         truth.append(true.assign(video=video))
         segments = timeline_of(np.concatenate([features for _, features in film]))
         found.append(segments.assign(video=video))

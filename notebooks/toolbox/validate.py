@@ -1,5 +1,6 @@
 """Classifiers judged on groups that they never met: scikit-learn's cross-validation over clips."""
 
+from toolbox.files import write_csv
 from toolbox.intervals import difference_over_groups
 
 import numpy as np
@@ -13,6 +14,20 @@ def as_array(clips):
     array = np.empty(len(clips), object)
     array[:] = clips
     return array
+
+
+def check_groups(labels, groups):
+    """Print which classes have one group alone: left out, nothing is left to learn them from.
+    Raises ValueError if all clips are of one group.
+    """
+    if len(set(groups)) < 2:
+        raise ValueError(
+            "All training clips are of one group, so there are no others to judge it by. Give "
+            "groups in names, folders or groups.csv, and run notebook 00 again."
+        )
+    count = pd.Series(groups).groupby(labels).nunique()
+    if (count == 1).any():
+        print(f"of one group, so never found below: {', '.join(count.index[count == 1])}")
 
 
 def out_of_group(model, clips, labels, groups, learn=None, folds=10):
@@ -36,7 +51,7 @@ def out_of_group(model, clips, labels, groups, learn=None, folds=10):
     return said
 
 
-def as_strangers(model, clips, labels, groups, folds=3):
+def as_strangers(model, clips, labels, groups, folds=10):
     """The highest probability (n,) of each clip by classifiers that met neither its class nor its
     group; arguments as in `out_of_group`.
     """
@@ -117,15 +132,17 @@ def curve_over_groups(model, clips, labels, groups, draws=4, points=4):
     return pd.DataFrame(rows, columns=["source", "groups", "clips", "accuracy"])
 
 
-def label_round(model, clips, labels, groups, first=2, more=2, draws=5):
+def label_round(model, clips, labels, groups, names, path, person, first=2, more=2, draws=5):
     """What a round of labelling is worth, on groups that are never labelled: a DataFrame of the
     accuracies before, after labelling clips at random, and after labelling as many of those that
     the classifier is least sure of; a row for each draw of the groups and of the first labels.
 
-    first: clips of each class with a label to begin with; more: clips to label, times classes.
-    Uncertainty sampling: Lewis and Gale 1994, https://arxiv.org/abs/cmp-lg/9407020.
+    names: (n,) of the clips; path: the CSV file of `clip` and an empty `label` that is written for
+    the least sure; person: person(path) fills in the labels, which are then read back; first: clips
+    of each class with a label to begin with; more: clips to label, times classes. The rest as in
+    `out_of_group`. Uncertainty sampling: Lewis and Gale 1994, https://arxiv.org/abs/cmp-lg/9407020.
     """
-    rows = []
+    names, rows = np.asarray(names, object), []
     for draw in range(draws):
         splitter = GroupShuffleSplit(1, test_size=0.25, random_state=draw)
         [(known, unseen)] = splitter.split(clips, groups=groups)
@@ -134,11 +151,18 @@ def label_round(model, clips, labels, groups, first=2, more=2, draws=5):
         pool = known.index.difference(start, sort=False)
         count = more * known.nunique()
         asked = pool[least_sure(clone(model).fit(clips[start], labels[start]), clips[pool], count)]
-        answers = {"before": [], "after, at random": pool[:count], "after, least sure": asked}
+        write_csv(pd.DataFrame({"clip": names[asked], "label": ""}), path)
+        person(path)
+        filled = pd.read_csv(path, dtype=str, keep_default_na=False)["label"].to_numpy(str)
+        answers = {
+            "before": (pool[:0], labels[pool[:0]]),
+            "after, at random": (pool[:count], labels[pool[:count]]),
+            "after, least sure": (asked, filled),
+        }
         rows.append({})
-        for name, labelled in answers.items():
-            learn = [*start, *labelled]
-            fitted = clone(model).fit(clips[learn], labels[learn])
+        for name, (more_clips, more_labels) in answers.items():
+            learn = clips[start.append(more_clips)]
+            fitted = clone(model).fit(learn, np.concatenate([labels[start], more_labels]))
             rows[-1][name] = np.mean(fitted.predict(clips[unseen]) == labels[unseen])
     return pd.DataFrame(rows)
 

@@ -1,0 +1,103 @@
+"""How notebook 10's fixed numbers were chosen, on mocap's training groups alone: what describes a
+window, how long it is, how strong the regression is held back, how windows weigh in a moment.
+
+PYTHONPATH=notebooks .venv/bin/python benchmarks/windows.py, once notebook 10 has run on mocap.
+"""
+
+from pathlib import Path
+
+from toolbox.files import read_csv
+from toolbox.timeline import segments_of
+from toolbox.validate import as_array, out_of_group
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from framevote import own_videos
+from framevote.own_videos import ClipClassifier, describe, windows_of
+
+RATE, SIZE, THRESHOLD, FILMS = 4, 8, 0.31, 40  # films of each group
+DATA = Path(__file__).resolve().parent.parent / "data" / "mocap"
+PARTS = {"mean": 1, "mean, deviation": 2, "mean, deviation, step": 3, "all four": 4}
+
+
+def main():
+    """Print accuracy and log loss, each training group judged by the others, for each choice; and
+    which share of moments is right in films, which share of films has all cuts within half a
+    second, for each weight.
+    """
+    videos = read_csv(DATA / "videos.csv")
+    videos = videos[videos["part"] == "train"]
+    clips = as_array([np.load(DATA / f"pooled/{c}.npz")["features"] * 1.0 for c in videos["clip"]])
+    labels, groups = videos["class"].to_numpy(str), videos["group"].to_numpy(str)
+    part = {"clips": clips, "labels": labels, "groups": groups}
+    for name, count in PARTS.items():
+        own_videos.describe = lambda windows, count=count: first_parts(windows, count)
+        tell(name, ClipClassifier(SIZE), **part)
+    own_videos.describe = describe
+    for size in (4, 6, 12):
+        tell(f"all four, windows of {size / RATE:g} s", ClipClassifier(size), **part)
+    for strength in (0.01, 0.03, 0.3, 1):
+        own_videos.LogisticRegression = lambda C, strength=strength, **settings: LogisticRegression(
+            C=strength, **settings
+        )
+        tell(f"all four, C = {strength:g}", ClipClassifier(SIZE), **part)
+    own_videos.LogisticRegression = LogisticRegression
+    weigh_windows(**part)
+
+
+def first_parts(windows, count):
+    """The first of the four parts of a description, together of unit length but for the change."""
+    rows = np.asarray(describe(windows))
+    width = windows.shape[-1]
+    still, way = rows[:, : min(count, 3) * width], rows[:, 3 * width :]
+    still = still / np.linalg.norm(still, axis=1, keepdims=True)
+    return np.hstack([still, way]) if count == 4 else still
+
+
+def tell(name, model, clips, labels, groups):
+    """Print how good a classifier is on groups that it never met."""
+    said = out_of_group(model, clips, labels, groups)
+    true = np.unique(labels, return_inverse=True)[1]
+    right = (said.argmax(axis=1) == true).mean()
+    loss = -np.log(said[np.arange(len(true)), true].clip(1e-6)).mean()
+    print(f"{name:32} {right:6.1%} right, log loss {loss:.2f}", flush=True)
+
+
+def weigh_windows(clips, labels, groups):
+    """Print how good films of three clips are cut, a window weighing a power of its highest."""
+    classes, rng = np.unique(labels), np.random.default_rng(0)
+    scores = {power: [] for power in (0, 1, 2, 4, 8)}
+    for group in np.unique(groups):
+        own = groups == group
+        model = ClipClassifier(SIZE).fit(clips[~own], labels[~own])
+        for _ in range(FILMS):
+            chosen = rng.choice(np.flatnonzero(own), 3, replace=False)
+            film = np.concatenate(clips[chosen])
+            rows = np.asarray(describe(windows_of(film, SIZE)))
+            windows = model.linear_.predict_proba(model.scaler_.transform(rows))
+            lengths = list(map(len, clips[chosen]))
+            true, cuts = np.repeat(labels[chosen], lengths), np.cumsum(lengths)[:-1] / RATE
+            for power, found in scores.items():
+                moments = moments_with(power, windows, len(film))
+                table = segments_of(moments, classes, RATE, THRESHOLD)
+                spans = np.round(RATE * (table["end"] - table["start"])).astype(int)
+                right = np.repeat(table["class"], spans).to_numpy() == true
+                starts = table["start"].to_numpy()[1:]
+                found.append(
+                    (right.mean(), len(starts) == 2 and np.abs(starts - cuts).max() <= 0.5)
+                )
+    for power, found in scores.items():
+        right, cut = np.mean(found, axis=0)
+        print(f"power {power}: {right:.1%} of the moments right, {cut:.1%} of the films cut right")
+
+
+def moments_with(power, windows, frames):
+    """Moments (frames, classes): means of windows, weighted by a power of their highest."""
+    near = [slice(max(0, k - SIZE + 1), k + 1) for k in range(frames)]
+    weights = windows.max(axis=1) ** power
+    return np.stack([np.average(windows[n], axis=0, weights=weights[n]) for n in near])
+
+
+if __name__ == "__main__":
+    main()
