@@ -184,7 +184,7 @@ def test_a_video_of_no_class_is_none_of_these(course, run, videos):
     set_threshold(course, 1.01)
     code, said, _ = run(videos / "a.mp4")
     assert code == 0
-    assert "a.mp4: none of these (a class is named from 101% on; " in said
+    assert "a.mp4: none of these (a class is named from 101.0% on; " in said
     home = course / "classified" / "pets"
     assert set(read_csv(home / "a" / "timeline.csv")["class"]) == {"none of these"}
     row = predictions(course)[str(videos / "a.mp4")]
@@ -395,7 +395,7 @@ def test_new_videos_of_the_dataset_are_told(trained, course, run):
     code, said, _ = run(trained_video(course))
     new.unlink()
     assert code == 0
-    assert f"{pets}: 1 videos are new and 0 are gone since its table was made; `make course" in said
+    assert f"{pets} has changed since its table was made (new videos: 1, gone: 0); `make" in said
 
 
 def test_another_table_of_clips_wants_another_classifier(course, run):

@@ -41,6 +41,7 @@ import portalocker
 RATE, WINDOW = 4, 8  # frames a second that are looked at, frames in a window: as in notebook 10
 KEEP = 0.9  # the share of known clips that must not become "none of these"
 NONE = "none of these"
+METHOD = 1  # to be raised when a classifier's answers change, so that old ones are made again
 PREDICTIONS = "predictions.csv"
 OUTPUTS = ("timeline.csv", "timeline.jpg", "annotated.mp4")
 RANKS = (
@@ -183,8 +184,8 @@ def tell_of_changes(dataset):
     new, gone = len(there - table - aside), len(table - there)
     if new or gone:
         print(
-            f"{dataset.folder}: {new} videos are new and {gone} are gone since its table was made; "
-            "`make course NOTEBOOKS=00` takes that in"
+            f"{dataset.folder} has changed since its table was made (new videos: {new}, gone: "
+            f"{gone}); `make course NOTEBOOKS=00` takes that in"
         )
 
 
@@ -239,9 +240,11 @@ def make_classifier(dataset):
     threshold = threshold_for(unseen, KEEP)
     fitted = ClipClassifier(WINDOW).fit(clips, labels)
     new_clips = as_array([features[clip] for clip in test["clip"]])
-    right = (fitted.predict(new_clips) == test["class"]).sum() if len(test) else 0
+    said = fitted.predict_proba(new_clips) if len(test) else np.zeros((0, len(classes)))
+    right, refused = classes[said.argmax(axis=1)] == test["class"], said.max(axis=1) < threshold
     new = test.loc[~test["group"].isin(train["group"]), "group"].nunique()
-    print(f"right on {right} of {len(test)} clips held out, of new groups: {new}")
+    print(f"right on {right.sum()} of {len(test)} clips held out, of new groups: {new}")
+    print(f'called "{NONE}", below {threshold:.0%}: {refused.sum()} of them')
     head = head_of(fitted, describe, (WINDOW, 512), classes)
     save_classifier(
         dataset,
@@ -355,7 +358,7 @@ def classify_unless_done(source, dataset, facts, home):
         raise ValueError("the name is not Unicode; rename it")
     with open_video(source) as video:
         frames, fps = video.frames, video.fps
-    made_from = digest_of(source, facts)
+    made_from = digest_of(METHOD, source, facts)
     folder = folder_for(source, home)
     with ExitStack() as stack:
         try:
@@ -479,9 +482,10 @@ def save_timeline(source, moments, segments, classes, rate, path):
 
 def in_words(row, threshold):
     """The row of a video as a line to read."""
-    named = [f"{row[name]} {row[chance]:.0%}" for name, chance in RANKS if row[name]]
+    digits = 1 if row["class"] == NONE else 0  # so that it doesn't look like the threshold
+    named = [f"{row[name]} {row[chance]:.{digits}%}" for name, chance in RANKS if row[name]]
     if row["class"] == NONE:
-        named = [f"{NONE} (a class is named from {threshold:.0%} on; {', '.join(named[1:])})"]
+        named = [f"{NONE} (a class is named from {threshold:.1%} on; {', '.join(named[1:])})"]
     segments = f"{row['segments']} segment{'s' if row['segments'] != 1 else ''}"
     problem = f"; {row['problem']}" if row["problem"] else ""
     return f"{', '.join(named)}; {segments} in {row['seconds']:.1f} s{problem}"
