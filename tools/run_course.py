@@ -369,6 +369,7 @@ def print_results(options, name, times):
     print(f"\nTimes: {each}, altogether {sum(times.values()) / 60:.1f} minutes")
     place = "notebooks" if options.in_place else f"executed/{name}"
     print(f"Read the executed notebooks in {place}/, or open the course with: make lab")
+    print("Label a video with what these clips teach: make classify VIDEO=/path/to/clip.mp4")
     if max(times) == "05":
         print(f"Go on with all notebooks: make course NOTEBOOKS=all{minutes_to_go(data)}")
 
