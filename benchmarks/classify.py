@@ -17,6 +17,7 @@ from toolbox.clips import frames_shown, join_clips, look_at
 from toolbox.datasets import make_video_table, open_dataset
 from toolbox.one_model import head_of
 from toolbox.timeline import caption_at, segments_of
+from toolbox.validate import as_array
 from toolbox.vgg16 import fastest_network
 
 import numpy as np
@@ -43,8 +44,7 @@ def head_from_noise(classes):
     """The part of a classifier behind VGG16, of its usual size."""
     rng = np.random.default_rng(0)
     labels = np.repeat(classes, 2)
-    clips = np.empty(len(labels), object)
-    clips[:] = list(rng.random((len(labels), WINDOW, 512), "float32"))
+    clips = as_array(list(rng.random((len(labels), WINDOW, 512), "float32")))
     return head_of(ClipClassifier(WINDOW).fit(clips, labels), describe, (WINDOW, 512), classes)
 
 

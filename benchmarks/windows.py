@@ -8,13 +8,13 @@ from pathlib import Path
 
 from toolbox.files import read_csv
 from toolbox.timeline import segments_of
-from toolbox.validate import as_array, out_of_group
+from toolbox.validate import as_array, compare, out_of_group
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from framevote import own_videos
-from framevote.own_videos import ClipClassifier, describe, windows_of
+from framevote.own_videos import ClipClassifier, describe, moments_of, windows_of
 
 RATE, SIZE, THRESHOLD, FILMS = 4, 8, 0.31, 40  # films of each group
 DATA = Path(__file__).resolve().parent.parent / "data" / "mocap"
@@ -58,9 +58,8 @@ def first_parts(windows, count):
 def tell(name, model, clips, labels, groups):
     """Print how good a classifier is on groups that it never met."""
     said = out_of_group(model, clips, labels, groups)
-    true = np.unique(labels, return_inverse=True)[1]
-    right = (said.argmax(axis=1) == true).mean()
-    loss = -np.log(said[np.arange(len(true)), true].clip(1e-6)).mean()
+    found = compare({name: said}, labels, groups).loc[name]
+    right, loss = found["accuracy"], found["log loss"]
     print(f"{name:32} {right:6.1%} right, log loss {loss:.2f}", flush=True)
 
 
@@ -79,7 +78,7 @@ def weigh_windows(clips, labels, groups):
             lengths = list(map(len, clips[chosen]))
             true, cuts = np.repeat(labels[chosen], lengths), np.cumsum(lengths)[:-1] / RATE
             for power, found in scores.items():
-                moments = moments_with(power, windows, len(film))
+                moments = moments_of(windows, SIZE, len(film), power)
                 table = segments_of(moments, classes, RATE, THRESHOLD)
                 spans = np.round(RATE * (table["end"] - table["start"])).astype(int)
                 right = np.repeat(table["class"], spans).to_numpy() == true
@@ -90,13 +89,6 @@ def weigh_windows(clips, labels, groups):
     for power, found in scores.items():
         right, cut = np.mean(found, axis=0)
         print(f"power {power}: {right:.1%} of the moments right, {cut:.1%} of the films cut right")
-
-
-def moments_with(power, windows, frames):
-    """Moments (frames, classes): means of windows, weighted by a power of their highest."""
-    near = [slice(max(0, k - SIZE + 1), k + 1) for k in range(frames)]
-    weights = windows.max(axis=1) ** power
-    return np.stack([np.average(windows[n], axis=0, weights=weights[n]) for n in near])
 
 
 if __name__ == "__main__":

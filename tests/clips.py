@@ -1,6 +1,7 @@
 """Real video files for the tests: small clips, datasets of them, and ways to damage them."""
 
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -226,3 +227,18 @@ def as_another_user():
     finally:
         if root:
             os.seteuid(0)
+
+
+@contextmanager
+def disk_of(size, folder):
+    """Mount a disk of a size, such as "600k", at a folder, for the block; yields a function that
+    gives it more room. Skips the test where that isn't possible.
+    """
+    mount = shutil.which("mount")
+    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if mount is None or subprocess.run([mount, *options], capture_output=True).returncode:
+        pytest.skip("a small disk can't be mounted here")
+    try:
+        yield lambda: subprocess.run([mount, "-o", "remount,size=20m", str(folder)], check=True)
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)

@@ -24,6 +24,7 @@ from clips import (
     COURSE,
     bar_frames,
     cut,
+    disk_of,
     kill_when,
     make_dataset,
     read_all,
@@ -338,16 +339,8 @@ def small_disk(course):
     disk = course / "classified"
     shutil.rmtree(disk)
     disk.mkdir()
-    mount = shutil.which("mount")
-    options = ["-t", "tmpfs", "-o", "size=80k", "tmpfs", str(disk)]
-    if mount is None or subprocess.run([mount, *options], capture_output=True).returncode:
-        pytest.skip("a small disk can't be mounted here")
-
-    def enlarge():
-        subprocess.run([mount, "-o", "remount,size=20m", str(disk)], check=True)
-
-    yield disk, enlarge
-    subprocess.run(["umount", str(disk)], check=True)
+    with disk_of("80k", disk) as enlarge:
+        yield disk, enlarge
 
 
 def test_a_full_disk_ends_in_a_sentence_and_the_next_run_goes_on(run, videos, small_disk):

@@ -5,9 +5,9 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+from toolbox.classifier import NONE
 from toolbox.one_model import (
     IMAGENET_MEAN,
-    UNKNOWN,
     compare_litert,
     head_of,
     one_model,
@@ -121,7 +121,7 @@ def test_the_model_says_what_the_steps_say_one_by_one(model, windows, expected):
     assert np.allclose(answer["probabilities"], expected, atol=1e-4)
     surest = expected.max(axis=1).argmax()
     assert texts(answer["class"]) == [
-        NAMES[number] if number == surest else UNKNOWN for number in range(3)
+        NAMES[number] if number == surest else NONE for number in range(3)
     ]
 
 

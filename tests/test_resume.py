@@ -3,8 +3,6 @@
 import errno
 import json
 import os
-import shutil
-import subprocess
 
 from toolbox.datasets import clip_names, find_videos
 from toolbox.files import is_whole_jpeg, write_jpeg
@@ -14,6 +12,7 @@ from toolbox.videos import open_video
 import pytest
 from clips import (
     cut,
+    disk_of,
     files_of,
     kill_when,
     make_dataset,
@@ -247,16 +246,8 @@ def small_disk(tmp_path):
     """A disk of 600 kB, and a function that gives it more room."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = shutil.which("mount")
-    options = ["-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
-    if mount is None or subprocess.run([mount, *options], capture_output=True).returncode:
-        pytest.skip("a small disk can't be mounted here")
-
-    def enlarge():
-        subprocess.run([mount, "-o", "remount,size=20m", str(disk)], check=True)
-
-    yield disk, enlarge
-    subprocess.run(["umount", str(disk)], check=True)
+    with disk_of("600k", disk) as enlarge:
+        yield disk, enlarge
 
 
 def test_a_full_disk_is_told_and_the_next_run_goes_on(tmp_path, small_disk):

@@ -17,9 +17,9 @@ from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from course import COURSE
+from course import COURSE, exit_with
 
-from toolbox.classifier import FACTS, MODEL, read_classifier, save_classifier
+from toolbox.classifier import FACTS, MODEL, NONE, read_classifier, save_classifier
 from toolbox.datasets import (
     choose_dataset,
     has_video_suffix,
@@ -40,7 +40,6 @@ import portalocker
 
 RATE, WINDOW = 4, 8  # frames a second that are looked at, frames in a window: as in notebook 10
 KEEP = 0.9  # the share of known clips that must not become "none of these"
-NONE = "none of these"
 METHOD = 1  # to be raised when a classifier's answers change, so that old ones are made again
 PREDICTIONS = "predictions.csv"
 OUTPUTS = ("timeline.csv", "timeline.jpg", "annotated.mp4")
@@ -529,8 +528,4 @@ def print_table(rows):
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        print("\nStopped. Run the same command again: it goes on where it was.", file=sys.stderr)
-        sys.exit(130)
+    exit_with(main)

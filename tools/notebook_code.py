@@ -63,9 +63,10 @@ class House:
         inner = imports_in(tree)
         for place, name in inner.values():
             self.open(place) and self.open(f"{place}.{name}")
+        origins = module.imports | inner
         for name in {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | {*inner}:
-            if name in (module.imports | inner):
-                self.use(*(module.imports | inner)[name])
+            if name in origins:
+                self.use(*origins[name])
             elif name in module.definitions:
                 self.use(module.place, name)
 

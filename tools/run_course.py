@@ -21,7 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 from textwrap import fill
 
-from course import COURSE
+from course import COURSE, exit_with
 
 from toolbox.datasets import BUILT_IN, choose_dataset, open_dataset
 from toolbox.files import read_csv, read_json
@@ -408,8 +408,4 @@ def minutes_to_go(data):
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        print("\nStopped. Run the same command again: it goes on where it was.", file=sys.stderr)
-        sys.exit(130)
+    exit_with(main)

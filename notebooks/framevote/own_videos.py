@@ -77,13 +77,12 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(clips).argmax(axis=1)]
 
 
-# %% ../10_classify_your_own_videos.ipynb #10-e60
-def moments_of(probabilities, size, frames):
-    """Probabilities (frames, classes) of each moment of a video, from those of its windows.
-
-    probabilities: (windows, classes), of windows of `size` frames, a frame apart.
+# %% ../10_classify_your_own_videos.ipynb #10-2b1
+def moments_of(probabilities, size, frames, power=4):
+    """Probabilities (frames, classes) of each moment of a video, from those (windows, classes) of
+    its windows of `size` frames, a frame apart. Each weighs this power of its highest probability.
     """
-    weights = probabilities.max(axis=1) ** 4
+    weights = probabilities.max(axis=1) ** power
     near = [slice(max(0, k - size + 1), k + 1) for k in range(frames)]
     return np.stack([np.average(probabilities[n], axis=0, weights=weights[n]) for n in near])
 

@@ -5,6 +5,7 @@ from hashlib import sha256
 from toolbox.files import read_json, write_json
 
 MODEL, FACTS = "classifier.keras", "classifier.json"
+NONE = "none of these"  # what is said where no class is likely enough
 
 
 def save_classifier(dataset, model, **facts):

@@ -5,6 +5,7 @@ import sys
 import time
 from contextlib import contextmanager
 
+from toolbox.classifier import NONE
 from toolbox.files import whole_file
 from toolbox.quiet import quiet_start
 from toolbox.vgg16 import load_vgg16
@@ -15,7 +16,6 @@ import numpy as np
 import pandas as pd
 from keras import layers, ops
 
-UNKNOWN = "none of these"
 IMAGENET_MEAN = (103.939, 116.779, 123.68)  # blue, green, red: what `preprocess_input` subtracts
 
 
@@ -64,7 +64,7 @@ def one_model(weights, head, classes, threshold):
         ops.max(probabilities, axis=-1) < threshold, 0, 1 + ops.argmax(probabilities, axis=-1)
     )
     names = layers.StringLookup(
-        vocabulary=list(map(str, classes)), oov_token=UNKNOWN, invert=True, name="classes"
+        vocabulary=list(map(str, classes)), oov_token=NONE, invert=True, name="classes"
     )
     return keras.Model(frames, {"probabilities": probabilities, "class": names(best)})
 

@@ -2,6 +2,7 @@
 
 import textwrap
 
+from toolbox.classifier import NONE
 from toolbox.draw import height_for
 
 import matplotlib.pyplot as plt
@@ -11,7 +12,6 @@ from matplotlib import colormaps
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.ticker import PercentFormatter
 
-NONE = "none of these"
 GREY = (0.8, 0.8, 0.8)
 MOST_CURVES = 5
 MOST_STEPS = 500  # of a curve
