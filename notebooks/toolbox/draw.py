@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
+from matplotlib.ticker import PercentFormatter
 from PIL import Image, ImageDraw
 from skimage.util import montage
 
@@ -160,4 +161,32 @@ def draw_trade_off(known, strangers, threshold):
     axis.set(xlabel="share of known clips that pass", ylabel="share of unknown classes refused")
     axis.set_title(f"{passed[-1]:.0%} pass, {refused[-1]:.0%} of unknown classes are refused")
     axis.legend()
+    return figure
+
+
+def draw_intervals(rows, chance, title, beside=None, label="accuracy"):
+    """Draw accuracies, a line for each row from above: a dot, with its 95 % interval; returns the
+    matplotlib figure.
+
+    rows: dicts with `method`, `accuracy`, `low` and `high` (None: no interval), as in
+    `results.json`; chance: a guess's accuracy; beside: (text, values): an orange diamond for each
+    row, None for rows without, and what it stands for; label: what the dots stand for.
+    """
+    size = (8, 1.3 + 0.36 * len(rows))
+    figure, axis = plt.subplots(figsize=size, layout="constrained")
+    for height, row in enumerate(rows):
+        if row["low"] is not None:
+            axis.plot([row["low"], row["high"]], [height, height], color="tab:blue", linewidth=2)
+        known = label if height == 0 else None
+        axis.plot(row["accuracy"], height, "o", color="tab:blue", markersize=8, label=known)
+    if beside:
+        text, values = beside
+        there = [(value, height) for height, value in enumerate(values) if value is not None]
+        axis.plot(*zip(*there, strict=True), "D", color="tab:orange", mfc="none", label=text)
+    axis.axvline(chance, color="black", linestyle=":", linewidth=1, label=f"chance, {chance:.0%}")
+    axis.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5), yticks=range(len(rows)))
+    axis.set_yticklabels([row["method"] for row in rows])
+    axis.xaxis.set_major_formatter(PercentFormatter(1))
+    axis.legend(loc="best", fontsize=8)
+    axis.set_title(title, loc="left")
     return figure

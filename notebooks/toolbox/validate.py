@@ -1,7 +1,7 @@
 """Classifiers judged on groups that they never met: scikit-learn's cross-validation over clips."""
 
 from toolbox.files import write_csv
-from toolbox.intervals import difference_over_groups
+from toolbox.intervals import difference_over_groups, verdict
 
 import numpy as np
 import pandas as pd
@@ -75,17 +75,24 @@ def new_strangers(model, clips, labels, new_clips, new_labels):
     return highest
 
 
+def is_right(said, labels):
+    """Which clips get the right answer: (n,) bool, from probabilities (n, classes) whose columns are
+    the sorted classes of `labels` (n,).
+    """
+    return said.argmax(axis=1) == np.unique(labels, return_inverse=True)[1]
+
+
 def compare(answers, labels, groups):
     """How good several classifiers are that judged the same clips: a DataFrame with a row for each.
 
     answers: a dict from name to probabilities (n, classes), columns the sorted classes of `labels`
     (n,); groups: (n,). Columns: accuracy; claimed, the mean highest probability, which is the
     accuracy where probabilities can be believed; log loss (natural logarithm, of probabilities
-    clipped at a millionth); and the accuracy gained over the first, in points, with its 95 %
-    interval over two groups or more (`toolbox.intervals`).
+    clipped at a millionth); the accuracy gained over the first, in points, with its 95 % interval
+    over groups; and what that shows (`toolbox.intervals`).
     """
     _, true = np.unique(labels, return_inverse=True)
-    right = {name: said.argmax(axis=1) == true for name, said in answers.items()}
+    right = {name: is_right(said, labels) for name, said in answers.items()}
     first, *_ = right.values()
     rows = {}
     for name, said in answers.items():
@@ -96,8 +103,9 @@ def compare(answers, labels, groups):
             "claimed": said.max(axis=1).mean(),
             "log loss": -np.log(said[np.arange(len(true)), true].clip(1e-6)).mean(),
             "points gained": f"{gain.mean():+.0f} ({100 * low:+.0f} to {100 * high:+.0f})",
+            "so": verdict(gain / 100, groups),
         }
-    rows[next(iter(rows))]["points gained"] = ""
+    rows[next(iter(rows))] |= {"points gained": "", "so": ""}
     return pd.DataFrame(rows.values(), index=list(rows))
 
 

@@ -1,0 +1,37 @@
+"""What VGG16 sees in every clip: the one store of pooled features that notebooks share."""
+
+from functools import cache
+
+from toolbox.clips import features_of_clips, look_at
+from toolbox.files import read_csv
+from toolbox.validate import as_array
+from toolbox.vgg16 import Network, fastest_network
+
+from keras.applications.vgg16 import preprocess_input
+
+
+def pooled_clips(dataset, prepare, per_second=4):
+    """What VGG16 sees in a dataset's clips at 0, 1 / per_second, ... seconds, the mean over the 7 x
+    7 positions; computed once, and kept in `data/<dataset>/pooled/` for all notebooks.
+
+    prepare: function of a BGR frame that returns what the network takes, RGB uint8 (224, 224, 3).
+    Returns (videos, clips, problems): the rows of `videos.csv` that can be used, numbered anew; an
+    array (n,) of their features, each float32 (frames, 512); and a dict from clip to text for what
+    was odd or broken. Raises ValueError if no clip can be used.
+    """
+
+    @cache
+    def network():  # once a clip has to be looked at, and not before
+        return fastest_network(dataset.weights.parent, preprocess_input).using(pooled=True)
+
+    def look(path, odd):
+        return look_at(path, prepare, network(), per_second, odd)
+
+    videos = read_csv(dataset.data / "videos.csv")
+    made_from = [Network("", None, preprocess_input, pooled=True).facts, per_second]
+    where = dataset.folder, dataset.data / "pooled"
+    features, problems = features_of_clips(look, videos, *where, made_from)
+    videos = videos[videos["clip"].isin(list(features))].reset_index(drop=True)
+    if videos.empty:
+        raise ValueError(f"None of the clips of {dataset.name} can be used: {problems}")
+    return videos, as_array([features[clip] for clip in videos["clip"]]), problems
