@@ -406,12 +406,22 @@ def test_another_table_of_clips_wants_another_classifier(course, run):
     ("dataset", "sentence"),
     [
         ("ucf101", "ucf101. Notebook 00 fetches UCF101, or says how to unpack it there by hand."),
-        ("/no/pets", "There is no folder /no/pets."),
+        ("/no/pets", "There is no folder /no/pets. Check the path, or name another dataset: "),
     ],
 )
 def test_a_dataset_that_is_not_there(run, videos, dataset, sentence):
     code, _, complaints = run(videos, "--dataset", dataset)
-    assert code == 1 and sentence in complaints
+    assert code == 1 and sentence in complaints and "notebook 00's" not in complaints
+
+
+def test_a_damaged_table_of_predictions_is_no_fault_of_the_video(course, run, videos):
+    path = course / "classified" / "pets" / "predictions.csv"
+    path.write_text('"video","class"\n')
+    code, _, complaints = run(videos / "a.mp4")
+    assert code == 1 and complaints.startswith(f"{path} is damaged (")
+    assert "delete it, then run again" in complaints
+    path.unlink()
+    assert run(videos / "a.mp4")[0] == 0
 
 
 # Which videos

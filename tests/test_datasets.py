@@ -68,6 +68,11 @@ def test_a_missing_folder_is_named(tmp_path):
         open_dataset(tmp_path / "nowhere", course=tmp_path)
 
 
+def test_what_to_do_about_a_missing_folder_is_the_caller_s_to_say(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere\. Look again\.$"):
+        open_dataset(tmp_path / "nowhere", course=tmp_path, advice="Look again.")
+
+
 @pytest.mark.parametrize(("name", "advice"), [("mocap", "git checkout"), ("ucf101", "Notebook 00")])
 def test_a_missing_built_in_dataset_comes_with_advice(tmp_path, name, advice):
     with pytest.raises(FileNotFoundError, match=advice):

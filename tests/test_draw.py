@@ -4,11 +4,13 @@ import base64
 import html
 import io
 import re
+from itertools import pairwise
 
 from toolbox.draw import (
     animate,
     draw_confusion,
     draw_curve,
+    draw_intervals,
     draw_trade_off,
     show_frames,
     titled_tile,
@@ -169,3 +171,42 @@ def test_the_trade_off_marks_the_threshold():
     [axis] = draw_trade_off(known, strangers, 0.5).axes
     assert axis.get_title() == "75% pass, 50% of unknown classes are refused"
     assert [*axis.lines[-1].get_xdata(), *axis.lines[-1].get_ydata()] == [0.75, 0.5]
+
+
+def row_of(method, accuracy, low, high):
+    return {"method": method, "accuracy": accuracy, "low": low, "high": high}
+
+
+def test_intervals_are_drawn_from_above_as_the_rows_come():
+    rows = [row_of("vote", 0.5, 0.4, 0.6), row_of("$mean_1$", 0.7, None, None)]
+    figure = draw_intervals(rows, 1 / 14, "Better", ("on training groups", [None, 0.8]), "test")
+    figure.canvas.draw()
+    [axis] = figure.axes
+    assert axis.get_title(loc="left") == "Better" and axis.get_xlim() == (0, 1)
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["vote", "$mean_1$"]
+    top, bottom = axis.transData.transform([(0, 0), (0, 1)])[:, 1]
+    assert top > bottom
+    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in axis.lines]
+    assert drawn[0] == ([0.4, 0.6], [0, 0])  # the one interval
+    assert drawn[1:4] == [([0.5], [0]), ([0.7], [1]), ([0.8], [1])]
+    assert drawn[4][0] == [1 / 14] * 2
+    texts = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert texts == ["test", "on training groups", "chance, 7%"]
+
+
+def test_intervals_need_nothing_beside_them():
+    rows = [row_of("vote", 0.5, 0.4, 0.6), row_of("mean", 0.7, 0.6, 0.8)]
+    [axis] = draw_intervals(rows, 0.5, "Better").axes
+    assert len(axis.lines) == 5
+    texts = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert texts == ["accuracy", "chance, 50%"]
+
+
+def test_the_caption_of_a_frame_fits_above_it():
+    """The longest class name of the built-in clips, and its row's usual width and height."""
+    figure = show_frames([frame_of(64, 48)] * 7, ["WalkBackwards"] * 7, title="All")
+    figure.canvas.draw()
+    boxes = [axis.title.get_window_extent() for axis in figure.axes]
+    assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
+    assert figure.axes[0].title.get_fontsize() >= 10
+    assert boxes[0].y1 < figure.bbox.y1

@@ -75,6 +75,7 @@ ODD_NAMES = [
 
 def test_names_come_back_as_they_are_and_numbers_as_numbers(tmp_path):
     table = pd.DataFrame({"clip": ODD_NAMES, "class": ODD_NAMES[::-1]})
+    table["second"] = table["third"] = table["label"] = ODD_NAMES
     table["frames"] = range(len(table))
     table["fps"] = [None, *[29.97] * (len(table) - 1)]
     write_csv(table, tmp_path / "table.csv")
@@ -97,9 +98,17 @@ def test_a_damaged_table_is_named(tmp_path, content):
     path = tmp_path / "videos.csv"
     path.write_bytes(content)
     with pytest.raises(
-        ValueError, match=r"videos\.csv is damaged \(.*: delete it, then run the not"
+        ValueError, match=r"videos\.csv is damaged \(.*: delete it, then run again what"
     ):
         read_csv(path)
+
+
+def test_only_the_columns_that_are_asked_for_are_read(tmp_path):
+    path = tmp_path / "videos.csv"
+    write_csv(pd.DataFrame({"clip": ["007"], "fps": [25.0], "class": ["None"]}), path)
+    assert read_csv(path, ["clip", "fps"]).to_dict("list") == {"clip": ["007"], "fps": [25]}
+    with pytest.raises(ValueError, match=r"videos\.csv is damaged"):
+        read_csv(path, ["clip", "seconds"])
 
 
 def test_a_missing_table_is_missing(tmp_path):
@@ -128,7 +137,7 @@ def test_a_damaged_note_is_named(tmp_path, content):
     path = tmp_path / "note.json"
     path.write_bytes(content)
     with pytest.raises(
-        ValueError, match=r"note\.json is damaged \(.*delete it, then run the noteb"
+        ValueError, match=r"note\.json is damaged \(.*delete it, then run again what"
     ):
         read_json(path)
     assert path.read_bytes() == content

@@ -3,7 +3,7 @@
 from itertools import combinations_with_replacement
 from math import factorial
 
-from toolbox.intervals import difference_over_groups
+from toolbox.intervals import difference_over_groups, in_brackets, verdict
 
 import numpy as np
 import pytest
@@ -170,3 +170,74 @@ def test_differences_of_two_methods_cover_the_truth_in_simulated_cases(count):
         low, high = difference_over_groups(clips_of(other)[0].astype(float) - right, groups)
         covered += low <= 0.1 <= high
     assert 0.93 < covered / cases < 0.97
+
+
+def test_ten_groups_cover_the_truth_whatever_their_spread():
+    """Gains of groups that differ in spread; the true coverage is at least 95 % (t is cautious)."""
+    cases, random = 4000, np.random.default_rng(10)
+    groups = np.repeat(range(10), 20)
+    covered = 0
+    for _ in range(cases):
+        of_group = random.normal(0.05, 0.1, 10)
+        values = np.repeat(of_group, 20) + random.normal(0, 0.3, 200)
+        low, high = difference_over_groups(values, groups)
+        covered += low <= 0.05 <= high
+    assert 0.94 < covered / cases < 0.96
+
+
+# Verdicts
+
+
+# Six groups of one: t for five degrees of freedom is 2.5706. Gains of 0.2 with one group at 0: mean
+# 1 / 6, standard deviation 0.0816, margin 2.5706 * 0.0816 / sqrt(6) = 0.0857. With one group at
+# -0.4: mean 0.1, standard deviation 0.2449, margin 0.257.
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.2, 0.2, 0.2, 0.2, 0.2, 0], "better"),
+        ([-0.2, -0.2, -0.2, -0.2, -0.2, 0], "worse"),
+        ([0.2, 0.2, 0.2, 0.2, 0.2, -0.4], "no difference shown"),
+        ([0, 0, 0, 0, 0, 0], "no difference shown"),
+        ([0.2] * 5, "can't tell (5 groups)"),
+        ([1], "can't tell (1 group)"),
+    ],
+)
+def test_verdicts_by_hand(values, expected):
+    assert (
+        verdict(np.array(values, float), [f"g{group}" for group in range(len(values))]) == expected
+    )
+
+
+def test_clips_of_few_groups_tell_nothing_however_many():
+    gained, groups = clips_of([42, 42, 42])
+    assert verdict(gained.astype(float), groups) == "can't tell (3 groups)"
+
+
+@pytest.mark.parametrize("count", [6, 10])
+def test_two_equal_methods_are_seldom_told_apart(count):
+    """Both are right on 60 % of the clips, and each has groups that suit it."""
+    cases, random = 3000, np.random.default_rng(count)
+    first, second = betabinomial(0.6, 0.1).rvs(size=(2, cases, count), random_state=random)
+    told = 0
+    for one, other in zip(first, second, strict=True):
+        right, groups = clips_of(one)
+        said = verdict(clips_of(other)[0].astype(float) - right, groups)
+        told += said != "no difference shown"
+    assert told / cases <= 0.07
+
+
+def test_a_clear_difference_is_found():
+    random = np.random.default_rng(0)
+    first = betabinomial(0.5, 0.05).rvs(size=(200, 10), random_state=random)
+    second = betabinomial(0.7, 0.05).rvs(size=(200, 10), random_state=random)
+    found = []
+    for one, other in zip(first, second, strict=True):
+        right, groups = clips_of(one)
+        found.append(verdict(clips_of(other)[0].astype(float) - right, groups))
+    assert found.count("better") > 150 and "worse" not in found
+
+
+def test_an_interval_as_text():
+    assert in_brackets(0.414, 0.626) == "(41% to 63%)"
+    assert in_brackets(0, 1.0) == "(0% to 100%)"
+    assert in_brackets(None, None) == in_brackets(np.nan, np.nan) == "(one group, no interval)"

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from toolbox.parallel import in_threads, progress
+from toolbox.parallel import Bar, in_threads, progress
 
 import numpy as np
 import pytest
@@ -112,6 +112,17 @@ def test_a_bar_whose_loop_fails_says_how_far_it_came(capsys):
         for item in progress(in_threads(lambda item: 1 // (3 - item), range(9), threads=1)):
             assert item is not None
     assert "3it" in capsys.readouterr().out.rsplit("\r", 1)[-1]
+
+
+def test_a_bar_may_be_of_another_kind(capsys):
+    class Halves(Bar):
+        def update(self, n=1):
+            return super().update(n / 2)
+
+    with progress(kind=Halves, total=2, desc="half") as bar:
+        bar.update(2)
+    last = capsys.readouterr().out.rstrip("\n").rsplit("\r", 1)[-1]
+    assert last.startswith("half:  50%")
 
 
 # Interrupts

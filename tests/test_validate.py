@@ -6,6 +6,7 @@ from toolbox.validate import (
     check_groups,
     compare,
     curve_over_groups,
+    is_right,
     label_round,
     least_sure,
     new_strangers,
@@ -217,6 +218,27 @@ def test_classifiers_are_compared_by_hand():
     margin = 3.182 * np.std([0, 1, 0, 0], ddof=1) / 2 * 100
     interval = f"{25 - margin:+.0f} to {min(25 + margin, 100):+.0f}"
     assert table["points gained"].tolist() == ["", f"+25 ({interval})"]
+    assert table["so"].tolist() == ["", "can't tell (4 groups)"]
+
+
+def test_a_comparison_says_what_it_shows():
+    """Six groups of two clips: one method is wrong on all, and one right on the first of each."""
+    labels, groups = np.array(["a", "b"] * 6), np.repeat(list("uvwxyz"), 2)
+    wrong, right = np.eye(2)[[1, 0] * 6], np.eye(2)[[0, 1] * 6]
+    first = np.where(np.arange(12)[:, None] % 2, wrong, right)
+    answers = {"first": first, "wrong": wrong, "again": first, "right": right}
+    assert compare(answers, labels, groups)["so"].tolist() == [
+        "",
+        "worse",
+        "no difference shown",
+        "better",
+    ]
+
+
+def test_an_answer_is_right_by_its_column():
+    labels = np.array(["walk", "run", "walk", "jump"])  # columns: jump, run, walk
+    said = np.array([[0.1, 0.2, 0.7], [0.1, 0.2, 0.7], [0.6, 0, 0.4], [0.4, 0.3, 0.3]])
+    assert is_right(said, labels).tolist() == [True, False, False, True]
 
 
 def test_the_least_sure_are_those_whose_highest_probability_is_lowest():

@@ -10,6 +10,7 @@ from hashlib import sha256
 from types import ModuleType
 
 from toolbox import vgg16
+from toolbox.locks import one_writer
 from toolbox.videos import middle_frame
 
 import cv2
@@ -17,7 +18,6 @@ import keras
 import numpy as np
 import onnx
 import pandas as pd
-import portalocker
 import pytest
 from clips import COURSE, cut, run_python
 
@@ -277,8 +277,7 @@ def test_a_file_cut_in_half_is_refused(tmp_path, weights):
 def test_a_second_process_waits_for_the_weights_that_a_first_one_fetches(tmp_path, weights):
     path, found = tmp_path / vgg16.WEIGHTS_FILE, []
     second = threading.Thread(target=lambda: found.append(vgg16.vgg16_weights(tmp_path)))
-    with open(path.with_suffix(".lock"), "a") as lock:
-        portalocker.lock(lock, portalocker.LOCK_EX)
+    with one_writer(path.with_suffix(".lock"), path.name):
         second.start()
         second.join(timeout=1)
         assert second.is_alive()

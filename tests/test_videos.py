@@ -1,6 +1,7 @@
 """toolbox.videos: opening clips, the time of each frame, frames to show."""
 
 import os
+import sys
 
 from toolbox.videos import (
     evenly_spaced,
@@ -23,9 +24,11 @@ from clips import (
     cv2,
     needs_ucf101_clips,
     read_all,
+    run_python,
     slow_down,
     write_av1,
     write_clip,
+    write_with_pyav,
 )
 
 
@@ -45,12 +48,12 @@ def rgb(frame):
 # Rates and places
 
 
-@pytest.mark.parametrize("fps", [1, 5, 23.976, 25, 29.97, 60, 240])
+@pytest.mark.parametrize("fps", [1 / 60, 0.5, 1, 5, 23.976, 25, 29.97, 60, 240])
 def test_believable_rates_are_kept(fps):
     assert usable_fps(fps) == fps
 
 
-@pytest.mark.parametrize("fps", [0, float("nan"), float("inf"), float("-inf"), -1, 0.5, 241, 1000])
+@pytest.mark.parametrize("fps", [0, float("nan"), float("inf"), float("-inf"), -1, 0.01, 241, 1000])
 def test_other_rates_become_25(fps):
     assert usable_fps(fps) == 25
 
@@ -110,7 +113,7 @@ def test_a_timestamp_a_minute_ahead_is_not_believed(tmp_path):
 
 @pytest.mark.parametrize(
     ("microseconds", "rate", "scale", "claimed"),
-    [(1000, 1000, 1, "1000"), (0, 1, 100_000, "1e-05"), (2_000_000, 1, 2, "0.5")],
+    [(1000, 1000, 1, "1000"), (0, 1, 100_000, "1e-05"), (100_000_000, 1, 100, "0.01")],
 )
 def test_a_rate_beyond_belief_is_taken_as_25_and_told(tmp_path, microseconds, rate, scale, claimed):
     clip = claim_rate(write_clip(tmp_path / "clip.avi", 51), microseconds, rate, scale)
@@ -119,6 +122,57 @@ def test_a_rate_beyond_belief_is_taken_as_25_and_told(tmp_path, microseconds, ra
     problem = f"claims {claimed} frames a second; taken as 25"
     assert positions_of(clip) == (list(range(51)), problem)
     assert probe(clip)["fps"] == 25
+
+
+# A frame each 2 s, as in a film of clouds.
+@pytest.mark.parametrize("name", ["clip.avi", "clip.mp4", "clip.mkv", "clip.webm"])
+def test_less_than_a_frame_a_second_is_believed(tmp_path, name):
+    codec = "libvpx-vp9" if name.endswith("webm") else "mjpeg"
+    codec = "libx264" if name.endswith(("mp4", "mkv")) else codec
+    if name.endswith("avi"):
+        clip = write_clip(tmp_path / name, frames=5, fps=0.5)
+    else:
+        clip = write_with_pyav(tmp_path / name, codec, fps=0.5, frames=5)
+    with open_video(clip) as video:
+        while video.grab():
+            pass
+        assert (video.fps, video.grabbed, video.elapsed, video.problem) == (0.5, 5, 8000, "")
+
+
+# Screen recordings: 60 frames, each shown for 33 to 500 ms. WebM and Matroska tell a length and a
+# rate, of which OpenCV makes a number of frames: 336, or 11,183.
+SHOWN = np.cumsum(np.random.default_rng(0).choice([0.033, 0.04, 0.1, 0.2, 0.5], 60)).round(3)
+KINDS = [(".webm", "libvpx-vp9"), (".mkv", "libx264"), (".mp4", "libx264")]
+
+
+@pytest.mark.parametrize(("suffix", "codec"), KINDS)
+def test_a_screen_recording_is_whole(tmp_path, suffix, codec):
+    clip = write_with_pyav(tmp_path / f"clip{suffix}", codec, frames=60, times=SHOWN, fps=30)
+    positions, problem = positions_of(clip)
+    assert problem == "" and len(positions) == 60
+    assert len(frames_to_show(clip, 12)) >= 11
+    middle = np.abs(SHOWN - SHOWN[0] - (SHOWN[-1] - SHOWN[0]) / 2).argmin()
+    frames = [rgb(frame) for frame in read_all(clip)]
+    shown = middle_frame(clip)
+    assert any(np.array_equal(shown, frame) for frame in frames[middle - 10 : middle + 10])
+
+
+@pytest.mark.parametrize(("suffix", "codec"), KINDS[:2])
+def test_a_screen_recording_cut_off_says_when(tmp_path, suffix, codec):
+    clip = write_with_pyav(tmp_path / f"clip{suffix}", codec, frames=60, times=SHOWN, fps=30)
+    left = len(read_all(cut(clip, 0.6)))
+    assert 10 < left < 50
+    positions, problem = positions_of(clip)
+    seconds = SHOWN[left - 1] - SHOWN[0]
+    assert positions[-1] == round(30 * seconds)
+    assert problem == f"breaks off after {seconds:.1f} of 11.2 s"
+
+
+def test_timestamps_are_believed_where_the_rate_is_not(tmp_path):
+    clip = write_with_pyav(tmp_path / "a.webm", "libvpx-vp9", frames=60, times=SHOWN, fps=1000)
+    positions, problem = positions_of(clip)
+    assert positions == np.floor(25 * (SHOWN - SHOWN[0]) + 0.5).tolist()
+    assert problem == "claims 1000 frames a second; taken as 25"
 
 
 @needs_ucf101_clips
@@ -241,6 +295,20 @@ def test_the_reason_why_a_clip_cannot_be_read(tmp_path):
         assert result_or_problem(probe, tmp_path / name) == (None, reason), name
         assert result_or_problem(middle_frame, tmp_path / name) == (None, reason), name
         assert result_or_problem(frames_to_show, tmp_path / name, 5) == (None, reason), name
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_not_unicode_is_told(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    write_clip(tmp_path / "clip.mp4", frames=5).rename(path)
+    script = """
+from pathlib import Path
+from toolbox.videos import probe, result_or_problem
+[path] = Path.cwd().iterdir()
+print(result_or_problem(probe, path))
+"""  # OpenCV crashes at such a name, so in a process of its own
+    done = run_python(f"import os; os.chdir({str(tmp_path)!r})\n{script}")
+    assert done == "(None, 'the name is not Unicode; rename it')\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")

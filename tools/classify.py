@@ -13,7 +13,7 @@ import os
 import shlex
 import sys
 import warnings
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,14 +29,13 @@ from toolbox.datasets import (
 )
 from toolbox.files import read_csv, read_json, whole_file, write_csv, write_json
 from toolbox.locks import one_writer
-from toolbox.parallel import Bar
+from toolbox.parallel import Bar, progress
 from toolbox.quiet import quiet_start
 from toolbox.record import check_step, digest_of, step
 from toolbox.videos import open_video, result_or_problem
 
 import numpy as np
 import pandas as pd
-import portalocker
 
 RATE, WINDOW = 4, 8  # frames a second that are looked at, frames in a window: as in notebook 10
 KEEP = 0.9  # the share of known clips that must not become "none of these"
@@ -49,7 +48,7 @@ RANKS = (
     ("third", "third_probability"),
 )
 COLUMNS = ["video", *(name for pair in RANKS for name in pair), "seconds", "segments", "problem"]
-NUMBERS = [*(chance for _, chance in RANKS), "seconds", "segments"]
+ADVICE = "Check the path, or name another dataset: DATASET=/path/to/folder behind make classify."
 BLOCK = 1024  # windows that are classified at once
 LONGEST_NAME = 180  # bytes
 
@@ -156,7 +155,7 @@ def dataset_of(choice, course):
     """The Dataset that was asked for (once its table is there, it is remembered), or else the one
     chosen last. The table of clips is made if it is missing, as notebook 00 makes it.
     """
-    dataset = open_dataset(choice, course=course)
+    dataset = open_dataset(choice, course=course, advice=ADVICE)
     table = dataset.data / "videos.csv"
     if table.exists() and "00" in read_json(dataset.data / "record.json"):
         check_step(dataset, "00")
@@ -353,8 +352,6 @@ def classify_unless_done(source, dataset, facts, home):
 
     Raises ValueError if the video can't be read.
     """
-    if text_of(source) != str(source):
-        raise ValueError("the name is not Unicode; rename it")
     with open_video(source) as video:
         frames, fps = video.frames, video.fps
     made_from = digest_of(METHOD, source, facts)
@@ -383,7 +380,7 @@ def folder_for(source, home):
     """
     stem = source.stem.encode()[:LONGEST_NAME].decode(errors="ignore")
     digest = sha256(str(source).encode()).hexdigest()[:8]
-    with waiting_lock(home):
+    with one_writer(home / ".lock", home, wait=True):
         for folder in (home / stem, home / f"{stem}_{digest}"):
             owner = folder / "source.txt"
             if not owner.exists():
@@ -397,15 +394,6 @@ def folder_for(source, home):
 def text_of(path):
     """A path as text that can be written to a file, also if it isn't Unicode."""
     return os.fsencode(path).decode(errors="backslashreplace")
-
-
-@contextmanager
-def waiting_lock(home):
-    """Hold the lock of a folder while the block runs; wait for another process that holds it."""
-    home.mkdir(parents=True, exist_ok=True)
-    with open(home / ".lock", "a") as file:
-        portalocker.lock(file, portalocker.LOCK_EX)
-        yield
 
 
 def watch(source, frames, fps, dataset, facts, folder):
@@ -458,7 +446,7 @@ def bar_over(what, total, **settings):
     if total:
         settings["bar_format"] = "{l_bar}{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
     settings |= {"total": total or None, "desc": what, "unit": "s", "leave": False}
-    return SecondsBar(file=sys.stdout, ncols=90, mininterval=0.5, **settings)
+    return progress(kind=SecondsBar, **settings)
 
 
 def save_timeline(source, moments, segments, classes, rate, path):
@@ -493,7 +481,7 @@ def in_words(row, threshold):
 def note_prediction(row, home):
     """Put the row of a video into `predictions.csv`, in place of an earlier one."""
     path = home / PREDICTIONS
-    with waiting_lock(home):
+    with one_writer(home / ".lock", home, wait=True):
         table = read_predictions(path)
         table = table[table["video"] != row["video"]]
         table = pd.concat([table, pd.DataFrame([row], columns=COLUMNS)])
@@ -504,16 +492,10 @@ def read_predictions(path):
     """The table of `predictions.csv`; an empty one if there is none. Raises OSError if it can't be
     used.
     """
-    if not path.exists():
-        return pd.DataFrame(columns=COLUMNS)
-    types = dict.fromkeys(set(COLUMNS) - set(NUMBERS), str)
-    numbers = {name: [""] for name in NUMBERS}
     try:
-        return pd.read_csv(
-            path, usecols=COLUMNS, dtype=types, keep_default_na=False, na_values=numbers
-        )
-    except ValueError as error:
-        raise OSError(f"{path} is damaged ({error}). Delete it and run this again.") from None
+        return read_csv(path, COLUMNS) if path.exists() else pd.DataFrame(columns=COLUMNS)
+    except ValueError as error:  # no video's problem, as another ValueError is
+        raise OSError(str(error)) from None
 
 
 def print_table(rows):

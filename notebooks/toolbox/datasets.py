@@ -39,20 +39,23 @@ class Dataset:
     weights: Path
 
 
-def open_dataset(choice=None, after=None, course=".."):
+ADVICE = "Check the path in notebook 00's DATASET."
+
+
+def open_dataset(choice=None, after=None, course="..", advice=ADVICE):
     """Find a dataset, and print one line that says which it is and why.
 
     choice: "mocap", "ucf101", the path of a folder of class folders, or None for the one that
     `choose_dataset` remembers (mocap, if none); after: the notebook, such as "04", that must have
     been run on it, and whose result must still fit; course: the folder that holds `data/` and
-    `weights/`. Returns a Dataset.
+    `weights/`; advice: what to do about a path that is not there, as a sentence. Returns a Dataset.
 
     Raises FileNotFoundError if the folder is not there or a notebook was not run,
     NotADirectoryError if the folder is a file, and ValueError if its name is taken, by a dataset of
     the course or by a folder that was used before, or if an earlier notebook was run again since.
     """
     chosen = None if choice else read_json(chosen_file(course)).get("dataset")
-    dataset = find_dataset(choice or chosen or "mocap", course)
+    dataset = find_dataset(choice or chosen or "mocap", course, advice)
     if choice:
         why = "as DATASET says"
     else:
@@ -85,14 +88,14 @@ def chosen_file(course):
     return Path(course) / "data" / "chosen.json"
 
 
-def find_dataset(choice, course):
+def find_dataset(choice, course, advice=ADVICE):
     """The Dataset that a choice names; errors as in `open_dataset`."""
     course = Path(course).resolve()
     homes = {name: course / "data" / name for name in BUILT_IN}
     folder = homes.get(str(choice)) or Path(choice).expanduser().resolve()
     built_in = folder in homes.values()
     if not folder.exists():
-        advice = BUILT_IN[folder.name] if built_in else "Check the path in notebook 00's DATASET."
+        advice = BUILT_IN[folder.name] if built_in else advice
         raise FileNotFoundError(f"There is no folder {folder}. {advice}")
     if not folder.is_dir():
         raise NotADirectoryError(

@@ -46,7 +46,7 @@ def show_frames(frames, titles, columns=7, width=1.9, title=None):
         axis.axis("off")
     for axis, frame, text in zip(axes.flat, frames, titles, strict=False):
         axis.imshow(frame)
-        axis.set_title(text, fontsize=9)
+        axis.set_title(text, fontsize=10)
     figure.suptitle(title)
     return figure
 

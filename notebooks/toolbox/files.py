@@ -27,7 +27,8 @@ def whole_file(path):
 
 
 JPEG_LIMIT = 65_500  # pixels a side
-TEXT = ("clip", "class", "group", "part", "video", "image", "predicted", "problem", "reason")
+TEXT = ("clip", "class", "second", "third", "label", "predicted", "group", "part", "video", "image")
+TEXT += ("problem", "reason")
 
 
 def write_csv(table, path):
@@ -38,15 +39,19 @@ def write_csv(table, path):
         table.to_csv(temporary, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
 
 
-def read_csv(path):
-    """Read a CSV file of ours; names stay text, even a class `None` or a clip `007`. Raises
-    ValueError, with the file's name, if it is damaged.
+def read_csv(path, columns=None):
+    """Read a CSV file of ours; names stay text, even a class `None` or a clip `007`.
+
+    columns: the names of those to read, None for all. Raises ValueError, with the file's name, if
+    it is damaged or lacks one of them.
     """
     with naming_damaged(path):
-        header = pd.read_csv(path, nrows=0).columns
+        header = pd.read_csv(path, nrows=0, usecols=columns).columns
         numbers = {name: [""] for name in header.difference(TEXT)}
         types = dict.fromkeys(header.intersection(TEXT), str)
-        return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=numbers)
+        return pd.read_csv(
+            path, usecols=columns, dtype=types, keep_default_na=False, na_values=numbers
+        )
 
 
 @contextmanager
@@ -57,7 +62,7 @@ def naming_damaged(path):
     except ValueError as error:
         reason = str(error).strip()
         raise ValueError(
-            f"{path} is damaged ({reason}): delete it, then run the notebook that makes it again."
+            f"{path} is damaged ({reason}): delete it, then run again what makes it."
         ) from None
 
 

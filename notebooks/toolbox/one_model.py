@@ -1,9 +1,7 @@
 """A classifier of videos as one saved model, and its small copy for phones."""
 
 import os
-import sys
 import time
-from contextlib import contextmanager
 
 from toolbox.classifier import NONE
 from toolbox.files import whole_file
@@ -85,7 +83,7 @@ def export_litert(model, path, small=False):
 
     plain = keras.Model(model.inputs, model.output["probabilities"])
     options = {"optimizations": [tf.lite.Optimize.DEFAULT]} if small else {}
-    with whole_file(path) as temporary, quiet_output():
+    with whole_file(path) as temporary, quiet_start((1, 2)):
         plain.export(temporary, format="litert", verbose=False, **options)
 
 
@@ -93,7 +91,7 @@ def run_litert(path, threads=None):
     """A function that runs a LiteRT file: uint8 windows (n, frames, 224, 224, 3) to probabilities
     (n, classes) float32, without TensorFlow.
     """
-    with quiet_output():
+    with quiet_start((1, 2)):
         from ai_edge_litert.interpreter import Interpreter
 
         interpreter = Interpreter(str(path), num_threads=threads or os.cpu_count())
@@ -109,22 +107,6 @@ def run_litert(path, threads=None):
         return np.stack(rows)
 
     return compute
-
-
-@contextmanager
-def quiet_output():
-    """Silence what compiled libraries say on both streams."""
-    sys.stdout.flush()
-    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    try:
-        with quiet_start():
-            yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def compare_litert(model, folder, windows):

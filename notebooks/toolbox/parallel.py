@@ -45,11 +45,12 @@ class Bar(tqdm):
         return f"{number:,}"
 
 
-def progress(items=None, **settings):
+def progress(items=None, kind=Bar, **settings):
     """A tqdm bar on standard output, with tqdm's settings (total, desc, unit, ...); it stays one
-    line in the page. To be iterated over, or updated and closed by hand.
+    line in the page. To be iterated over, or updated and closed by hand. kind: `Bar`, or a class
+    that is one.
     """
-    return Bar(items, file=sys.stdout, ncols=90, mininterval=0.5, **settings)
+    return kind(items, file=sys.stdout, ncols=90, mininterval=0.5, **settings)
 
 
 def in_threads(function, items, threads=None, ahead=4):

@@ -16,11 +16,11 @@ from pathlib import Path
 from types import CodeType, FunctionType
 
 from toolbox.files import whole_file
+from toolbox.locks import one_writer
 from toolbox.quiet import quiet_start
 
 import numpy as np
 import pandas as pd
-import portalocker
 
 with quiet_start():
     import keras
@@ -49,9 +49,7 @@ def vgg16_weights(folder):
     damaged or holds other weights.
     """
     path = Path(folder) / WEIGHTS_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_suffix(".lock"), "a") as lock:  # a second process waits for the first
-        portalocker.lock(lock, portalocker.LOCK_EX)
+    with one_writer(path.with_suffix(".lock"), path.name, wait=True):
         if not path.exists():
             fetch_vgg16(path)
     load_vgg16(path)

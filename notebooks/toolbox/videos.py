@@ -7,16 +7,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-USUAL_FPS = 25
+USUAL_FPS, HIGHEST_FPS = 25, 240
 LONGEST_GAP = 60  # seconds from one frame to the next; a longer one is a damaged timestamp
 LONG_CLIP = 1500  # frames
 
 
 def usable_fps(fps):
-    """The frame rate in frames a second if it is believable (1 to 240), else 25, the rate of
-    UCF101.
+    """The frame rate in frames a second if it is believable (one in a minute to 240 in a second),
+    else 25, the rate of UCF101.
     """
-    return fps if math.isfinite(fps) and 1 <= fps <= 240 else USUAL_FPS
+    return fps if 1 / LONGEST_GAP <= fps <= HIGHEST_FPS else USUAL_FPS
 
 
 def evenly_spaced(total, count):
@@ -26,11 +26,21 @@ def evenly_spaced(total, count):
     return np.unique(np.floor(np.linspace(0, total - 1, min(count, total)) + 0.5).astype(int))
 
 
+def is_unicode(path):
+    """Whether a path is text; OpenCV must not be given another (it crashes)."""
+    try:
+        return bool(str(path).encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def open_capture(path):
     """An opened cv2.VideoCapture with one decoding thread (we run one clip per thread). Raises
     ValueError with the reason if the file can't be opened.
     """
     try:
+        if not is_unicode(path):
+            raise ValueError("the name is not Unicode; rename it")
         if not path.exists():
             raise ValueError("the file is missing")
         if not path.is_file():
@@ -54,11 +64,11 @@ def open_capture(path):
 class Video:
     """A video that is read from its first frame to its last; a context manager.
 
-    frames: how many the header counts, 0 if it doesn't say; fps: frames a second, believable (else
-    25); width, height: in pixels; position: when the grabbed frame is shown, in frames from the
-    first (its timestamp times fps, so that clips of variable frame rate are sampled by time; its
-    number, where timestamps or rate can't be believed); problem: what was odd, or "", known once
-    `grab` has returned False.
+    frames: how many the header counts, or promises by its length and rate, 0 if it doesn't say;
+    fps: frames a second, believable (else 25); width, height: in pixels; elapsed: when the grabbed
+    frame is shown, in milliseconds from the first (by its timestamp, so that clips of variable
+    frame rate are sampled by time; by its number, where that can't be believed); position: the same
+    in frames; problem: what was odd, or "", known once `grab` has returned False.
 
     Raises ValueError with the reason if the file can't be opened or its first frame not decoded.
     """
@@ -69,7 +79,7 @@ class Video:
         self.claimed_fps = self.capture.get(cv2.CAP_PROP_FPS)
         self.fps = usable_fps(self.claimed_fps)
         self.grabbed = self.position = self.elapsed = 0
-        self.ended = False
+        self.ended, self.timed = False, False
         if not self.capture.grab():
             codec = int(self.capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
             name = codec.decode("ascii", "replace").strip("\0 ") or "unknown"
@@ -88,9 +98,15 @@ class Video:
         problems = []
         if self.fps != self.claimed_fps:
             problems.append(f"claims {self.claimed_fps:g} frames a second; taken as {USUAL_FPS}")
-        few = self.grabbed < min(self.frames - 2, 0.95 * self.frames)  # headers are off by one, two
-        if self.ended and few:
+        # WebM and Matroska don't count frames: OpenCV takes the length times the rate
+        seconds = self.elapsed / 1000 if self.timed else 0
+        reached = max(self.grabbed, round(seconds * self.claimed_fps) + 1)
+        few = reached < min(self.frames - 2, 0.95 * self.frames)  # headers are off by one, two
+        if self.ended and few and reached == self.grabbed:
             problems.append(f"breaks off after {self.grabbed} of {self.frames} frames")
+        elif self.ended and few:
+            length = self.frames / self.claimed_fps
+            problems.append(f"breaks off after {seconds:.1f} of {length:.1f} s")
         return "; ".join(problems)
 
     def grab(self):
@@ -116,12 +132,10 @@ class Video:
         return frame
 
     def _tell_the_time(self):
-        shown = self.capture.get(cv2.CAP_PROP_POS_MSEC) - self.start
-        timed = self.fps == self.claimed_fps
-        if timed and self.elapsed < shown <= self.elapsed + 1000 * LONGEST_GAP:
-            self.elapsed = shown
-        else:
-            self.elapsed += 1000 / self.fps
+        gap = self.capture.get(cv2.CAP_PROP_POS_MSEC) - self.start - self.elapsed
+        least = 0 if self.fps == self.claimed_fps else 1000 / HIGHEST_FPS
+        self.timed = least < gap <= 1000 * LONGEST_GAP
+        self.elapsed += gap if self.timed else 1000 / self.fps
         self.position = math.floor(self.elapsed * self.fps / 1000 + 0.5)
 
 
@@ -161,13 +175,13 @@ def probe(path):
 
 
 def frames_at(path, indices, width):
-    """The frames of these ascending indices, as many as there are, as a list of RGB uint8 arrays,
+    """The frames at these ascending positions, as many as there are, as a list of RGB uint8 arrays,
     each scaled down to `width` pixels if it is wider; nothing behind the last of them is read.
     """
     found = []
     with open_video(path) as video:
         for index in indices:
-            while video.grabbed <= index and video.grab():
+            while (not video.grabbed or video.position < index) and video.grab():
                 pass
             if video.ended:
                 break
