@@ -1,135 +1,31 @@
-"""Notebook 09: stored clips, augmentation, batches, the (2+1)D network, inflated kernels."""
-
-import threading
-from itertools import repeat
+"""Notebook 09: augmentation, batches, the (2+1)D network, its schedule, inflated kernels."""
 
 import keras
 import numpy as np
 import pytest
-from clips import write_clip
+from keras import ops
 
 from framevote.convolve import (
     ClipBatches,
-    Watch,
     augment,
-    cut_square,
+    backwards,
+    compile_network,
+    frame_differences,
     inflate,
-    predict_clips,
+    over_space,
+    over_time,
     r2plus1d,
-    small_clip,
-    square_around,
-    store_clips,
-    train_on_clips,
+    reverse_half,
+    shuffle,
 )
-
-# Cutting
-
-
-def test_the_square_around_a_region_by_hand():
-    region = np.zeros((100, 200), bool)
-    region[40:60, 50:90] = True  # 20 high, 40 wide
-    assert square_around(region, margin=0) == (30, 50, 40)
-    assert square_around(region, margin=0.1) == (26, 46, 48)
-
-
-def test_nothing_moves_so_the_square_is_the_middle_of_the_frame():
-    assert square_around(np.zeros((60, 80), bool)) == (0, 10, 60)
-    assert square_around(np.ones((90, 60), bool)) == (15, 0, 60)
-
-
-def test_the_square_stays_inside_the_frame():
-    region = np.zeros((100, 200), bool)
-    region[90:, 190:] = True
-    assert square_around(region, margin=0.5) == (80, 180, 20)
-    region[:, 100:] = True
-    assert square_around(region) == (0, 100, 100)
-
-
-def test_what_is_in_the_square_is_scaled():
-    frame = np.zeros((40, 60, 3), "uint8")
-    frame[10:20, 30:40] = 200
-    cut = cut_square(frame, 10, 25, 20, 40)
-    assert cut.shape == (40, 40, 3)
-    assert (cut[:20, 10:30] == 200).all() and cut.sum() == 200 * 20 * 20 * 3
-
-
-def test_small_clips_are_cut_to_the_motion(tmp_path):
-    write_clip(tmp_path / "clip.avi", frames=30)
-    clip = small_clip(tmp_path / "clip.avi", 8, 24)
-    assert clip.shape == (8, 24, 24, 3) and clip.dtype == np.uint8
-    assert len(np.unique(clip.reshape(8, -1), axis=0)) == 8  # the bar is elsewhere in each frame
-
-
-@pytest.mark.parametrize("frames", [1, 3])
-def test_short_clips_repeat_their_frames(tmp_path, frames):
-    write_clip(tmp_path / "clip.avi", frames=frames)
-    clip = small_clip(tmp_path / "clip.avi", 8, 24)
-    assert len(np.unique(clip.reshape(8, -1), axis=0)) == frames
-    assert (clip[0] == clip[1]).all()
-
-
-# Storing
-
-
-@pytest.fixture
-def paths(tmp_path):
-    """Six clips of different looks and lengths; the fourth is broken."""
-    for number in range(6):
-        write_clip(tmp_path / f"{number}.avi", frames=10 + 5 * number, look=number)
-    (tmp_path / "3.avi").write_bytes(b"not a video")
-    return [tmp_path / f"{number}.avi" for number in range(6)]
-
-
-def test_stored_clips_are_in_the_order_of_their_paths(tmp_path, paths):
-    problems = store_clips(paths, tmp_path / "clips.npy", 6, 16, threads=4)
-    stored = np.load(tmp_path / "clips.npy")
-    assert stored.shape == (6, 6, 16, 16, 3) and stored.dtype == np.uint8
-    for number in (0, 1, 2, 4, 5):
-        assert (stored[number] == small_clip(paths[number], 6, 16)).all()
-    assert list(problems) == [3] and "OpenCV" in problems[3]
-    assert not stored[3].any()
-
-
-def test_stored_clips_are_kept_and_made_again_when_a_clip_changes(tmp_path, paths, capsys):
-    target = tmp_path / "clips.npy"
-    first = store_clips(paths, target, 6, 16)
-    before = target.stat().st_mtime_ns
-    assert store_clips(paths, target, 6, 16) == first
-    assert target.stat().st_mtime_ns == before
-    assert "complete already" in capsys.readouterr().out
-    write_clip(paths[3], frames=20)
-    assert store_clips(paths, target, 6, 16) == {}
-    assert np.load(target)[3].any()
-
-
-def test_clips_of_another_size_are_stored_anew(tmp_path, paths):
-    for size in (16, 24):
-        store_clips(paths, tmp_path / "clips.npy", 6, size)
-        assert np.load(tmp_path / "clips.npy", mmap_mode="r").shape == (6, 6, size, size, 3)
-
-
-def test_a_kill_between_the_clips_and_their_note_leaves_no_old_note(tmp_path, paths, monkeypatch):
-    target = tmp_path / "clips.npy"
-    store_clips(paths[:2], target, 6, 16)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("framevote.convolve.write_json", interrupt)
-        store_clips(paths, target, 6, 16)
-    store_clips(paths[:2], target, 6, 16)
-    assert len(np.load(target)) == 2
-
-
-def interrupt(*_, **__):
-    """In place of a function before which the process is killed."""
-    raise KeyboardInterrupt
-
 
 # Augmentation
 
 
 def ramp_clip(count=12, size=16):
     """A clip in which brightness rises with time and to the right."""
-    time, place = np.arange(count)[:, None, None, None], np.arange(size)[None, None, :, None]
-    return np.broadcast_to(5 * time + 4 * place, (count, size, size, 3)).astype("uint8")
+    time, x = np.arange(count)[:, None, None, None], np.arange(size)[None, None, :, None]
+    return np.broadcast_to(5 * time + 4 * x, (count, size, size, 3)).astype("uint8")
 
 
 def test_a_variant_is_one_cut_for_all_frames():
@@ -142,22 +38,48 @@ def test_a_variant_is_one_cut_for_all_frames():
         assert np.ptp(steps, axis=1).max() <= 2  # no frame is shifted against another
 
 
-def test_time_never_runs_backwards_unless_asked():
-    for reverse, expected in ((False, {1}), (True, {1, -1})):
-        variants = [
-            augment(ramp_clip(), 8, np.random.default_rng(seed), reverse_time=reverse)
-            for seed in range(40)
-        ]
-        directions = {int(np.sign(float(v[-1].mean()) - float(v[0].mean()))) for v in variants}
-        assert directions == expected
+def variants(clip=None, count=8, n=60):
+    clip = ramp_clip() if clip is None else clip
+    return [augment(clip, count, np.random.default_rng(seed)).astype(float) for seed in range(n)]
+
+
+def test_time_never_runs_backwards():
+    assert all(v[-1].mean() > v[0].mean() for v in variants())
 
 
 def test_both_mirror_images_occur():
-    slopes = {
-        int(np.sign(float(v[0, 0, -1, 0]) - float(v[0, 0, 0, 0])))
-        for v in (augment(ramp_clip(), 8, np.random.default_rng(seed)) for seed in range(40))
-    }
-    assert slopes == {1, -1}
+    assert {np.sign(v[0, 0, -1, 0] - v[0, 0, 0, 0]) for v in variants()} == {1, -1}
+
+
+def test_the_stretch_of_time_varies_and_covers_most_of_the_clip():
+    clip = np.broadcast_to(100 + np.arange(20)[:, None, None, None], (20, 8, 8, 3)).astype("uint8")
+    spans = [(v[-1].mean() / v[0].mean()) for v in variants(clip)]
+    assert min(spans) > (100 + 19) / (100 + 6) - 0.02  # 14 of 20 frames or more
+    assert len(set(np.round(spans, 2))) > 3
+
+
+def test_brightness_and_shift_vary_within_their_bounds():
+    flat = np.full((4, 16, 16, 3), 100, "uint8")
+    values = [v.mean() for v in variants(flat, 4)]
+    assert 69 <= min(values) < 80 and 120 < max(values) <= 130
+    dot = np.zeros((4, 16, 16, 3), "uint8")
+    dot[:, 8, 8] = 200
+    rows = {int(np.argmax(v[0, :, :, 0].max(axis=1))) for v in variants(dot, 4)}
+    assert rows == {6, 7, 8, 9, 10}  # an eighth of the side, up and down
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_clip_shorter_than_wanted_repeats_frames(frames):
+    assert augment(ramp_clip(frames), 8, np.random.default_rng(0)).shape == (8, 16, 16, 3)
+
+
+def test_what_then_does_to_the_frames():
+    frames, rng = np.arange(12), np.random.default_rng(0)
+    assert sorted(shuffle(frames, rng)) == list(range(12))
+    assert len({tuple(shuffle(frames, rng)) for _ in range(5)}) == 5
+    assert backwards(frames, rng).tolist() == frames[::-1].tolist()
+    halves = [int(reverse_half(frames, rng)[0]) for _ in range(200)]
+    assert set(halves) == {0, 11} and 70 < halves.count(0) < 130
 
 
 # Batches
@@ -170,56 +92,94 @@ def labelled_clips(n=10):
     ).astype("uint8")
 
 
+def everything(batches):
+    """The clips and labels of an epoch."""
+    parts = [batches[k] for k in range(len(batches))]
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+
+def batches_of(clips, training, seed=0, batch_size=4, **settings):
+    rows, labels = np.arange(len(clips)), np.eye(len(clips), dtype="float32")
+    batches = ClipBatches(clips, rows, labels, 8, training, None, batch_size, seed)
+    for name, value in settings.items():
+        setattr(batches, name, value)
+    return batches
+
+
 def test_labels_stay_with_their_clips_and_every_clip_comes_once():
-    stored, rows = labelled_clips(), np.arange(10)[::-1].copy()
-    batches = ClipBatches(stored, rows, rows * 7, 8, batch_size=4, seed=1)
-    seen, sizes = [], []
-    for clips, labels in batches.epoch(0):
-        sizes.append(len(clips))
-        brightness = (clips.mean(axis=(1, 2, 3, 4)) + 1) * 127.5
-        for value, label in zip(brightness, labels, strict=True):
-            clip = label // 7
-            assert 0.69 * 10 * (clip + 1) - 1 <= value <= 1.31 * 10 * (clip + 1) + 1
-            seen.append(clip)
-    assert sizes == [4, 4, 2]
-    assert sorted(seen) == list(range(10))
+    rows = np.array([7, 2, 9, 0, 4])
+    batches = ClipBatches(labelled_clips(), rows, np.eye(10)[rows], 8, True, batch_size=2, seed=1)
+    assert [len(batches[k][0]) for k in range(len(batches))] == [2, 2, 1]
+    clips, labels = everything(batches)
+    brightness = (clips.mean(axis=(1, 2, 3, 4)) + 1) * 127.5
+    number = labels.argmax(axis=1)
+    assert sorted(number) == sorted(rows)
+    assert (np.abs(brightness / (10 * (number + 1)) - 1) < 0.4).all()
+
+
+def test_pixels_go_from_minus_one_to_one():
+    extremes = np.zeros((2, 12, 16, 16, 3), "uint8")
+    extremes[1] = 255
+    clips, _ = everything(batches_of(extremes, training=False))
+    assert clips.dtype == np.float32
+    assert (clips[0] == -1).all() and (clips[1] == 1).all()
+
+
+def test_for_validation_clips_come_in_their_order_and_unchanged():
+    stored = np.random.default_rng(0).integers(0, 256, (5, 12, 16, 16, 3), dtype="uint8")
+    batches = batches_of(stored, training=False)
+    for _ in range(2):  # and in each epoch alike
+        clips, labels = everything(batches)
+        assert labels.argmax(axis=1).tolist() == [0, 1, 2, 3, 4]
+        chosen = stored[:, [0, 2, 3, 5, 6, 8, 9, 11]]
+        assert np.allclose((clips + 1) * 127.5, chosen, atol=1e-3)
+        batches.on_epoch_end()
 
 
 def test_the_same_seed_gives_the_same_batches_and_epochs_differ():
-    def all_of(seed, epoch):
-        batches = ClipBatches(ramp_clips, np.arange(6), np.arange(6), 8, 4, seed)
-        return [np.concatenate(part) for part in zip(*batches.epoch(epoch), strict=True)]
+    def epoch_of(seed, epoch):
+        batches = batches_of(np.stack([ramp_clip()] * 6), True, seed)
+        for _ in range(epoch):
+            batches.on_epoch_end()
+        return everything(batches)
 
-    ramp_clips = np.stack([ramp_clip()] * 6)
-    first, again = all_of(0, 0), all_of(0, 0)
+    first, again = epoch_of(0, 0), epoch_of(0, 0)
     assert all((one == two).all() for one, two in zip(first, again, strict=True))
-    for other in (all_of(0, 1), all_of(1, 0)):
-        assert other[1].tolist() != first[1].tolist()  # another order
-        assert not (other[0][other[1].argsort()] == first[0][first[1].argsort()]).all()  # variants
+    orders = {tuple(epoch_of(0, epoch)[1].argmax(axis=1)) for epoch in range(4)}
+    assert len(orders) == 4  # another order in each epoch
+    for other in (epoch_of(0, 1), epoch_of(1, 0)):
+        one, two = (part[0][part[1].argmax(axis=1).argsort()] for part in (first, other))
+        assert not any((one[k] == two[k]).all() for k in range(6))  # other variants of each clip
 
 
 def test_clips_that_are_alike_get_variants_of_their_own():
-    batches = ClipBatches(np.stack([ramp_clip()] * 6), np.arange(6), np.arange(6), 8, 6)
-    [(clips, _)] = batches.epoch(0)
+    clips, _ = everything(batches_of(np.stack([ramp_clip()] * 6), True))
     assert len(np.unique(clips.reshape(6, -1), axis=0)) == 6
 
 
-def test_a_watch_adds_up_what_a_loop_waits_for():
-    watch = Watch()
-    assert list(watch.over(iter("abc"))) == ["a", "b", "c"]
-    before = watch.seconds
-    assert before > 0
-    steps = watch.over(repeat("a"))
-    next(steps)
-    assert watch.seconds > before
+def test_fit_sees_another_order_in_every_epoch(monkeypatch):
+    """Keras calls `on_epoch_end`, and the threads that read ahead don't mix epochs up."""
+    seen, real = [], ClipBatches.variant
+    monkeypatch.setattr(
+        ClipBatches, "variant", lambda self, k: (seen.append((self.epoch, k)), real(self, k))[1]
+    )
+    batches = batches_of(labelled_clips(6), True, batch_size=6)
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(6, "softmax")])
+    model.compile("sgd", "categorical_crossentropy")
+    model.fit(batches, epochs=3, shuffle=False, verbose=0)
+    orders = {e: [k for epoch, k in seen if epoch == e] for e in range(3)}
+    assert all(set(order) == set(range(6)) for order in orders.values())
+    assert len({tuple(order[-6:]) for order in orders.values()}) == 3
 
 
-def test_batches_left_in_the_middle_leave_no_thread():
-    before = threading.active_count()
-    steps = ClipBatches(labelled_clips(), np.arange(10), np.arange(10), 8, 2).epoch(0)
-    next(steps)
-    steps.close()
-    assert threading.active_count() == before
+def test_then_comes_last_and_depends_on_the_clip():
+    clips, rows = np.stack([ramp_clip()] * 2), np.arange(2)
+    plain = everything(ClipBatches(clips, rows, np.eye(2), 8, False))[0]
+    turned = everything(ClipBatches(clips, rows, np.eye(2), 8, False, backwards))[0]
+    assert (turned == plain[:, ::-1]).all()
+    mixed = everything(ClipBatches(clips, rows, np.eye(2), 8, False, shuffle))[0]
+    assert not (mixed[0] == mixed[1]).all()
+    assert (np.sort(mixed.mean(axis=(2, 3, 4))) == plain.mean(axis=(2, 3, 4))).all()
 
 
 # Networks
@@ -233,29 +193,59 @@ def moving_bars(n, seed):
     for clip, label, start in zip(clips, labels, rng.integers(32, size=n), strict=True):
         for time, frame in enumerate(clip):
             frame[(start + (2 * time if label == 0 else -2 * time)) % 32] = 220
-    return clips, labels
+    return clips, np.eye(2, dtype="float32")[labels]
 
 
 def test_the_network_learns_which_way_a_bar_moves():
     keras.utils.set_random_seed(0)
     clips, labels = moving_bars(96, seed=0)
     unseen, expected = moving_bars(60, seed=1)
-    model = r2plus1d(8, 32, 2, widths=(8, 16))
-    batches = ClipBatches(clips, np.arange(96), labels, 8, 16)
-    history, waiting = train_on_clips(model, batches, 10, learning_rate=0.01)
-    assert len(history) == 10 and 0 <= waiting < 1
-    right = predict_clips(model, unseen, np.arange(60), 8).argmax(axis=1) == expected
+    model, training = (
+        r2plus1d(8, 32, 2, widths=(8, 16)),
+        ClipBatches(clips, np.arange(96), labels, 8, True),
+    )
+    compile_network(model, 10 * len(training), 0.01)
+    model.fit(training, epochs=10, shuffle=False, verbose=0)
+    tested = ClipBatches(unseen, np.arange(60), expected, 8, False)
+    right = model.predict(tested, verbose=0).argmax(axis=1) == expected.argmax(axis=1)
     assert right.mean() > 0.8  # 60 coin throws stay below 0.7
-    assert history["loss"].min() < 0.5  # with labels of 95 and 5 %; of 55 and 45 % it is over 0.68
     assert float(model.optimizer.learning_rate) < 0.01 / 1000  # it has fallen to zero
+
+
+def test_the_rate_warms_up_and_falls_to_zero():
+    model = r2plus1d(4, 32, 2, widths=(4, 4))
+    compile_network(model, 100, 0.01)
+    schedule = model.optimizer._learning_rate
+    rates = [float(schedule(step)) for step in range(101)]
+    assert np.argmax(rates) == 10 and rates[10] == pytest.approx(0.01)
+    assert rates[0] == pytest.approx(0.001) and rates[100] == pytest.approx(0, abs=1e-8)
+    assert np.all(np.diff(rates[10:]) <= 0)
+    assert rates[55] == pytest.approx(0.005)  # half-way along the cosine
+
+
+def test_label_smoothing_by_hand():
+    model = r2plus1d(4, 32, 4, widths=(4, 4))
+    compile_network(model, 10, 0.01)
+    said = np.array([[0.7, 0.1, 0.1, 0.1]], "float32")
+    wanted = np.array([0.925, 0.025, 0.025, 0.025])  # 0.1 shared among the four
+    loss = float(model.loss(np.eye(4, dtype="float32")[:1], said))
+    assert loss == pytest.approx(-(wanted * np.log(said[0])).sum(), rel=1e-5)
 
 
 def test_about_a_million_weights():
     assert 0.5e6 < r2plus1d(16, 64, 14).count_params() < 2e6
 
 
-def test_a_still_clip_looks_like_any_other():
-    """The network sees differences of frames: where nothing moves, nothing is there to see."""
+def test_frame_differences_by_hand():
+    clip = np.zeros((1, 3, 2, 2, 3), "float32")
+    clip[0, 1] = [0.3, 0, 0.3]  # grey 0.2
+    clip[0, 2] = 0.7
+    changes = ops.convert_to_numpy(frame_differences(clip))
+    assert changes.shape == (1, 2, 2, 2, 1)
+    assert np.allclose(changes[0, :, 0, 0, 0], [0.4, 1.0])
+
+
+def test_clips_that_stand_still_look_alike():
     model, rng = r2plus1d(8, 32, 3, widths=(8, 16)), np.random.default_rng(0)
     still = np.repeat(rng.uniform(-1, 1, (2, 1, 32, 32, 3)), 8, axis=1).astype("float32")
     first, second = model.predict_on_batch(still)
@@ -265,19 +255,30 @@ def test_a_still_clip_looks_like_any_other():
     assert not np.allclose(first, second, atol=1e-3)
 
 
-def test_a_still_clip_gives_the_2d_answer_at_every_moment(base):
-    picture = np.random.default_rng(0).uniform(-120, 120, (1, 224, 224, 3)).astype("float32")
-    flat = keras.Model(base.input, base.get_layer("block1_pool").output).predict_on_batch(picture)
-    inflated = inflate(base, last="block1_pool", count=6)
-    answer = inflated.predict_on_batch(np.repeat(picture[:, None], 6, axis=1))
-    assert answer.shape == (1, 2, 112, 112, 64)  # two convolutions took two moments each
+@pytest.mark.parametrize("over, axes", [(over_space, (2, 3)), (over_time, (1,))])
+def test_each_convolution_reaches_along_its_own_axes(over, axes):
+    clip = keras.Input((5, 7, 7, 2))
+    model = keras.Model(clip, over(clip, 3))
+    point = np.zeros((1, 5, 7, 7, 2), "float32")
+    point[0, 2, 3, 3] = 1
+    touched = np.argwhere(np.abs(model.predict_on_batch(point)).max(axis=-1) > 1e-7)
+    for axis, middle in ((1, 2), (2, 3), (3, 3)):
+        reached = [middle - 1, middle, middle + 1] if axis in axes else [middle]
+        assert sorted(set(touched[:, axis])) == reached
+
+
+# Inflation
+
+
+def test_a_still_clip_gives_the_2d_answer_at_every_time_step(base):
+    rng = np.random.default_rng(0)
+    kernel, _ = base.get_layer("block1_conv1").get_weights()
+    picture = rng.uniform(-120, 120, (1, 20, 20, 3)).astype("float32")
+    flat = ops.convert_to_numpy(ops.conv(picture, kernel))
+    deep = inflate(kernel, repeats=3)
+    assert deep.shape == (3, *kernel.shape)
+    answer = ops.convert_to_numpy(ops.conv(np.repeat(picture[:, None], 6, axis=1), deep))
+    assert answer.shape == (1, 4, *flat.shape[1:])
     assert np.abs(answer - flat[:, None]).max() < 1e-4 * np.abs(flat).max()
-    moving = np.random.default_rng(1).uniform(-120, 120, (1, 6, 224, 224, 3)).astype("float32")
-    assert np.abs(inflated.predict_on_batch(moving)[:, 0] - flat).max() > np.abs(flat).max() / 100
-
-
-def test_only_convolutions_and_max_pooling_can_be_inflated():
-    picture = keras.Input((8, 8, 3))
-    base = keras.Model(picture, keras.layers.BatchNormalization(name="norm")(picture))
-    with pytest.raises(TypeError, match=r"norm is a BatchNormalization; only Conv2D"):
-        inflate(base, last="norm")
+    moving = rng.uniform(-120, 120, (1, 6, 20, 20, 3)).astype("float32")
+    assert np.abs(ops.convert_to_numpy(ops.conv(moving, deep)) - flat[:, None]).max() > 1

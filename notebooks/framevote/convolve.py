@@ -3,191 +3,35 @@
 # %% auto #0
 __all__ = [
     "ClipBatches",
-    "Watch",
     "augment",
+    "backwards",
+    "compile_network",
     "convolve_2plus1",
-    "cut_square",
+    "frame_differences",
     "inflate",
     "normalised",
     "over_space",
     "over_time",
-    "predict_clips",
     "r2plus1d",
     "residual_block",
-    "small_clip",
-    "square_around",
-    "store_clips",
-    "train_on_clips",
+    "reverse_half",
+    "shuffle",
 ]
 
-# %% ../09_convolve_over_time.ipynb #09-08f
+# %% ../09_convolve_over_time.ipynb #09-a41
 # "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
-import time
 
-from toolbox.files import read_json, whole_file, write_json
-from toolbox.parallel import in_threads, progress
+
 from toolbox.quiet import quiet_start
-from toolbox.record import digest_of
-from toolbox.videos import frames_to_show
+from toolbox.small_clips import evenly
 
 with quiet_start():
     import keras
-import cv2
 import numpy as np
-import pandas as pd
 from keras import layers, ops
 
-from framevote.explain import moving_region
-from framevote.order import evenly_spaced
 
-
-# %% ../09_convolve_over_time.ipynb #09-b6d
-def square_around(region, margin=0.1):
-    """The smallest square that holds a region, with a margin, as far as it fits into the frame:
-    (top, left, side) in pixels.
-
-    region: (height, width) bool; an empty one counts as the whole frame.
-    """
-    rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
-    if not region.any():
-        rows, columns = (np.arange(length) for length in region.shape)
-    side = round((1 + 2 * margin) * max(np.ptp(rows) + 1, np.ptp(columns) + 1))
-    side = min(side, *region.shape)
-    corner = [
-        int(np.clip(round((places[0] + places[-1] + 1 - side) / 2), 0, length - side))
-        for places, length in zip((rows, columns), region.shape, strict=True)
-    ]
-    return (*corner, side)
-
-
-def cut_square(frame, top, left, side, size):
-    """Cut a square out of a frame and scale it to `size` x `size`."""
-    cut = frame[top : top + side, left : left + side]
-    return cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA)
-
-
-def small_clip(path, count, size):
-    """A clip as `count` evenly spaced frames, cut to where something moves: RGB uint8 (count, size,
-    size, 3). A clip with fewer frames repeats them. Raises ValueError if it can't be read.
-    """
-    frames = frames_to_show(path, count, width=480)
-    square = square_around(moving_region(frames))
-    chosen = evenly_spaced(len(frames), count, repeat=True)
-    return np.stack([cut_square(frames[index], *square, size) for index in chosen])
-
-
-# %% ../09_convolve_over_time.ipynb #09-2b4
-def store_clips(paths, target, count, size, threads=None):
-    """Decode clips in threads and keep them in `target`, an array file (clips, count, size, size,
-    3) of uint8, in the order of the paths; a file of the same clips is kept.
-
-    A clip that can't be read becomes zeros. Returns {index of such a clip: the reason}.
-    """
-    made_from, note_file = digest_of(count, size, *paths), target.with_suffix(".json")
-    problems, shape = {}, (len(paths), count, size, size, 3)
-    note = read_json(note_file)
-    if target.exists() and note.get("made_from") == made_from:
-        print(f"{target.name} is complete already")
-        return {int(index): reason for index, reason in note["problems"].items()}
-    note_file.unlink(missing_ok=True)  # from here on, the file is not what an older note says
-
-    def decode(job):
-        index, path = job
-        try:
-            return small_clip(path, count, size)
-        except (ValueError, cv2.error) as error:
-            problems[index] = str(error)
-            return np.zeros(shape[1:], "uint8")
-
-    with whole_file(target) as temporary, open(temporary, "wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        decoded = in_threads(decode, enumerate(paths), threads)
-        for clip in progress(decoded, total=len(paths), desc="decode", unit="clip"):
-            file.write(clip.tobytes())
-    write_json(note_file, made_from=made_from, problems=problems)
-    return problems
-
-
-# %% ../09_convolve_over_time.ipynb #09-169
-def augment(clip, count, rng, reverse_time=False):
-    """A training variant of a stored clip: `count` frames from a random stretch of it; one shift,
-    one mirroring and one brightness for all of them.
-
-    clip: (stored, size, size, 3) uint8; rng: a numpy Generator. Returns (count, size, size, 3)
-    uint8. reverse_time plays half of the clips backwards, which is wrong wherever order is the
-    label.
-    """
-    stretch = (
-        rng.integers(max(count, int(0.7 * len(clip))), len(clip) + 1)
-        if len(clip) > count
-        else len(clip)
-    )
-    start = rng.integers(len(clip) - stretch + 1)
-    frames = clip[start + evenly_spaced(stretch, count, repeat=True)]
-    most = clip.shape[1] // 8
-    down, right = rng.integers(-most, most + 1, 2)
-    rows = np.clip(np.arange(clip.shape[1]) + down, 0, clip.shape[1] - 1)
-    columns = np.clip(np.arange(clip.shape[2]) + right, 0, clip.shape[2] - 1)
-    if rng.random() < 0.5:
-        columns = columns[::-1]
-    frames = frames[:, rows][:, :, columns]
-    if reverse_time and rng.random() < 0.5:
-        frames = frames[::-1]
-    return np.clip(frames * rng.uniform(0.7, 1.3), 0, 255).astype("uint8")
-
-
-# %% ../09_convolve_over_time.ipynb #09-18c
-class Watch:
-    """Adds up the `seconds` for which a loop has to wait for its next item."""
-
-    def __init__(self):
-        self.seconds = 0.0
-
-    def over(self, items):
-        """Yield the items of an iterable."""
-        items, end = iter(items), object()
-        while True:
-            started = time.perf_counter()
-            item = next(items, end)
-            self.seconds += time.perf_counter() - started
-            if item is end:
-                return
-            yield item
-
-
-class ClipBatches:
-    """Batches of stored clips for one pass after the other.
-
-    stored: an array file opened with `mmap_mode="r"`; rows: which of its clips; labels: (rows,)
-    int; count: frames of each. `waiting` is a Watch over the batches.
-    """
-
-    def __init__(self, stored, rows, labels, count, batch_size=16, seed=0, **augmentation):
-        self.stored, self.rows, self.labels, self.count = stored, rows, labels, count
-        self.batch_size, self.seed, self.augmentation = batch_size, seed, augmentation
-        self.waiting = Watch()
-
-    def epoch(self, number):
-        """Yield (clips float32 (batch, count, size, size, 3) from -1 to 1, labels (batch,)), in an
-        order and with variants that depend on the seed and the number of the epoch."""
-        order = np.random.default_rng([self.seed, number]).permutation(len(self.rows))
-        batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
-        ready = in_threads(lambda batch: self.read(batch, number), batches, threads=1, ahead=4)
-        yield from self.waiting.over(ready)
-
-    def read(self, batch, number):
-        """One batch of variants."""
-        variants = []
-        for index in batch:
-            rng = np.random.default_rng([self.seed, number, index])
-            variants.append(
-                augment(self.stored[self.rows[index]], self.count, rng, **self.augmentation)
-            )
-        return np.stack(variants).astype("float32") / 127.5 - 1, self.labels[batch]
-
-
-# %% ../09_convolve_over_time.ipynb #09-018
+# %% ../09_convolve_over_time.ipynb #09-f13
 def over_space(x, width, side=3, stride=1):
     """A 2D convolution of every frame by itself: (n, t, h, w, c) to (n, t, h', w', width)."""
     frames = ops.reshape(x, (-1, *x.shape[2:]))
@@ -196,26 +40,26 @@ def over_space(x, width, side=3, stride=1):
 
 
 def over_time(x, width, stride=1):
-    """A convolution over three moments, at every place by itself: (n, t, h, w, c) to (n, t', h, w,
-    width).
+    """A convolution over three time steps, at each spatial position by itself: (n, t, h, w, c) to
+    (n, t', h, w, width).
     """
-    _, moments, height, breadth, channels = x.shape
-    rows = ops.reshape(x, (-1, moments, height * breadth, channels))
+    _, steps, height, breadth, channels = x.shape
+    rows = ops.reshape(x, (-1, steps, height * breadth, channels))
     y = layers.Conv2D(width, (3, 1), (stride, 1), padding="same", use_bias=False)(rows)
     return ops.reshape(y, (-1, y.shape[1], height, breadth, width))
 
 
-# %% ../09_convolve_over_time.ipynb #09-019
+# %% ../09_convolve_over_time.ipynb #09-723
 def normalised(x):
     """Batch normalisation that learns its averages within some hundred steps."""
     return layers.BatchNormalization(momentum=0.9)(x)
 
 
 def convolve_2plus1(x, width, stride=1):
-    """A 3x3 convolution over the picture, then one of 3 over time, each with batch normalisation;
-    the stride applies to the picture and to time."""
-    x = over_space(x, width, 3, stride)
-    x = layers.ReLU()(normalised(x))
+    """A 3 x 3 convolution over space, then one of 3 over time, each with batch normalisation; the
+    stride applies to both.
+    """
+    x = layers.ReLU()(normalised(over_space(x, width, 3, stride)))
     return normalised(over_time(x, width, stride))
 
 
@@ -228,13 +72,21 @@ def residual_block(x, width, stride=1):
     return layers.ReLU()(layers.Add()([convolve_2plus1(y, width), shortcut]))
 
 
+# %% ../09_convolve_over_time.ipynb #09-d54
+def frame_differences(clip):
+    """Twice the change from each frame to the next, in grey: (n, t, h, w, 3) to (n, t - 1, h, w,
+    1).
+    """
+    grey = ops.mean(clip, axis=-1, keepdims=True)
+    return 2 * (grey[:, 1:] - grey[:, :-1])
+
+
 def r2plus1d(count, size, classes, widths=(16, 32, 96, 192), dropout=0.2):
-    """A small R(2+1)D network on grey frame differences: clips (n, count, size, size, 3) from -1 to
-    1 to (n, classes) probabilities; about a million weights.
+    """A small R(2+1)D network on frame differences: clips (n, count, size, size, 3) from -1 to 1 to
+    (n, classes) probabilities.
     """
     clip = keras.Input((count, size, size, 3))
-    grey = ops.mean(clip, axis=-1, keepdims=True)
-    x = over_space(2 * (grey[:, 1:] - grey[:, :-1]), widths[0], side=5, stride=2)
+    x = over_space(frame_differences(clip), widths[0], side=5, stride=2)
     x = layers.MaxPooling3D((1, 2, 2))(layers.ReLU()(normalised(x)))
     for stage, width in enumerate(widths):
         x = residual_block(x, width, stride=1 if stage == 0 else 2)
@@ -242,91 +94,96 @@ def r2plus1d(count, size, classes, widths=(16, 32, 96, 192), dropout=0.2):
     return keras.Model(clip, layers.Dense(classes, activation="softmax")(x), name="r2plus1d")
 
 
-# %% ../09_convolve_over_time.ipynb #09-6d5
-def train_on_clips(model, batches, epochs, learning_rate=0.002):
-    """Train with AdamW, a rate that falls to zero along a cosine, and label smoothing; returns a
-    DataFrame of epoch, loss, accuracy and seconds, and the share of time spent waiting for data."""
-    steps = epochs * -(-len(batches.rows) // batches.batch_size)
-    warm_up = steps // 10
-    rate = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 10, steps - warm_up, warmup_target=learning_rate, warmup_steps=warm_up
-    )
-    classes = model.output_shape[-1]
-    model.compile(
-        keras.optimizers.AdamW(rate, weight_decay=0.01),
-        keras.losses.CategoricalCrossentropy(label_smoothing=0.1),
-        metrics=["accuracy"],
-    )
-    history, began, batches.waiting = [], time.perf_counter(), Watch()
-    with progress(total=epochs, desc="train", unit="epoch") as bar:
-        for epoch in range(epochs):
-            started, total = time.perf_counter(), np.zeros(2)
-            for clips, labels in batches.epoch(epoch):
-                logs = model.train_on_batch(clips, np.eye(classes, dtype="float32")[labels])
-                total += len(labels) * np.array(logs, float)
-            loss, accuracy = total / len(batches.rows)
-            history.append(
-                {
-                    "epoch": epoch + 1,
-                    "loss": loss,
-                    "accuracy": accuracy,
-                    "seconds": time.perf_counter() - started,
-                }
-            )
-            bar.set_postfix_str(f"loss {loss:.2f}, training accuracy {accuracy:.0%}", refresh=False)
-            bar.update()
-    return pd.DataFrame(history), batches.waiting.seconds / (time.perf_counter() - began)
+# %% ../09_convolve_over_time.ipynb #09-d21
+def augment(clip, count, rng):
+    """A training variant of a stored clip: `count` frames of a random stretch of it (70 % or more);
+    one shift, one mirroring and one brightness for all of them.
 
-
-# %% ../09_convolve_over_time.ipynb #09-bad
-def predict_clips(model, stored, rows, count, batch_size=16):
-    """Class probabilities of stored clips, without augmentation: `count` evenly spaced frames of
-    each, as they are and mirrored, averaged; (rows, classes)."""
-    moments = evenly_spaced(stored.shape[1], count, repeat=True)
-    said = []
-    for start in range(0, len(rows), batch_size):
-        clips = stored[rows[start : start + batch_size]][:, moments].astype("float32") / 127.5 - 1
-        said.append(
-            (model.predict_on_batch(clips) + model.predict_on_batch(clips[:, :, :, ::-1])) / 2
-        )
-    return np.concatenate(said)
-
-
-# %% ../09_convolve_over_time.ipynb #09-031
-def inflate(base, last="block2_pool", repeats=3, count=8):
-    """The layers of a 2D network up to `last` as 3D layers, with kernels repeated over time and
-    divided by `repeats` (I3D, Carreira and Zisserman 2017).
-
-    base: a Keras model made of Conv2D and MaxPooling2D layers. Returns a model for (n, count,
-    height, width, channels). Time isn't padded: each convolution takes repeats - 1 moments away.
+    clip: (stored, size, size, 3) uint8; rng: a numpy Generator. Returns (count, size, size, 3)
+    uint8.
     """
-    clip = x = keras.Input((count, *base.input_shape[1:]))
-    for layer in base.layers[1:]:
-        if isinstance(layer, layers.Conv2D):
-            space = (
-                [(0, 0)] + [((side - 1) // 2, side // 2) for side in layer.kernel_size]
-                if layer.padding == "same"
-                else None
-            )
-            x = layers.ZeroPadding3D(space)(x) if space else x
-            x = layers.Conv3D(
-                layer.filters,
-                (repeats, *layer.kernel_size),
-                activation=layer.activation,
-                name=layer.name,
-            )(x)
-        elif isinstance(layer, layers.MaxPooling2D):
-            x = layers.MaxPooling3D((1, *layer.pool_size), (1, *layer.strides), name=layer.name)(x)
-        else:
-            raise TypeError(
-                f"{layer.name} is a {type(layer).__name__}; only Conv2D and MaxPooling2D can be "
-                "inflated here."
-            )
-        if layer.name == last:
-            break
-    model = keras.Model(clip, x, name="inflated")
-    for layer in model.layers:
-        if isinstance(layer, layers.Conv3D):
-            kernel, bias = base.get_layer(layer.name).get_weights()
-            layer.set_weights([np.repeat(kernel[None], repeats, axis=0) / repeats, bias])
-    return model
+    length = rng.integers(max(1, int(0.7 * len(clip))), len(clip) + 1)
+    start = rng.integers(len(clip) - length + 1)
+    frames, positions = evenly(clip[start : start + length], count), np.arange(clip.shape[1])
+    shifts = rng.integers(-(len(positions) // 8), len(positions) // 8 + 1, 2)
+    rows, columns = (np.clip(positions + shift, 0, positions[-1]) for shift in shifts)
+    frames = frames[:, rows][:, :, columns if rng.random() < 0.5 else columns[::-1]]
+    return np.clip(frames * rng.uniform(0.7, 1.3), 0, 255).astype("uint8")
+
+
+# %% ../09_convolve_over_time.ipynb #09-0cc
+class ClipBatches(keras.utils.PyDataset):
+    """Batches of stored clips for Keras: float32 (batch, count, size, size, 3) from -1 to 1, and
+    their labels. In training, order and variants differ in every epoch; else it is the clips' own
+    order, without augmentation. All of it depends on the seed alone.
+
+    stored: (all, stored, size, size, 3) uint8, an array or a memory map; rows: (n,) which of its
+    clips; labels: (n, classes) one-hot; count: frames of each; then: then(frames, rng) returns the
+    frames to use instead.
+    """
+
+    def __init__(self, stored, rows, labels, count, training, then=None, batch_size=16, seed=0):
+        super().__init__(workers=2, max_queue_size=4)
+        self.stored, self.rows, self.labels, self.count = stored, rows, labels, count
+        self.training, self.then, self.batch_size, self.seed = training, then, batch_size, seed
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch):
+        self.epoch, self.order = epoch, np.arange(len(self.rows))
+        if self.training:
+            np.random.default_rng([self.seed, epoch]).shuffle(self.order)
+
+    def on_epoch_end(self):
+        self.start_epoch(self.epoch + 1 if self.training else 0)
+
+    def __len__(self):
+        return -(-len(self.rows) // self.batch_size)
+
+    def __getitem__(self, number):
+        batch = self.order[number * self.batch_size : (number + 1) * self.batch_size]
+        clips = np.stack([self.variant(k) for k in batch])
+        return clips.astype("float32") / 127.5 - 1, self.labels[batch]
+
+    def variant(self, k):
+        """The frames of clip `rows[k]` in this epoch: (count, size, size, 3) uint8."""
+        rng, clip = np.random.default_rng([self.seed, self.epoch, k]), self.stored[self.rows[k]]
+        frames = augment(clip, self.count, rng) if self.training else evenly(clip, self.count)
+        return self.then(frames, rng) if self.then else frames
+
+
+# %% ../09_convolve_over_time.ipynb #09-437
+def compile_network(model, updates, learning_rate):
+    """Compile a classifier for so many updates of its weights: AdamW, a rate that warms up over a
+    tenth of them and falls to zero along a cosine, and label smoothing.
+    """
+    warm_up = updates // 10
+    rate = keras.optimizers.schedules.CosineDecay(
+        learning_rate / 10, updates - warm_up, warmup_target=learning_rate, warmup_steps=warm_up
+    )
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=0.1)
+    model.compile(keras.optimizers.AdamW(rate, weight_decay=0.01), loss, metrics=["accuracy"])
+
+
+# %% ../09_convolve_over_time.ipynb #09-9f9
+def shuffle(frames, rng):
+    """The frames of a clip in a random order."""
+    return rng.permutation(frames)
+
+
+# %% ../09_convolve_over_time.ipynb #09-0c1
+def reverse_half(frames, rng):
+    """The frames of a clip, forwards or backwards."""
+    return frames[::-1] if rng.random() < 0.5 else frames
+
+
+def backwards(frames, rng):
+    """The frames of a clip, the last one first."""
+    return frames[::-1]
+
+
+# %% ../09_convolve_over_time.ipynb #09-278
+def inflate(kernel, repeats=3):
+    """A 2D kernel (h, w, c, filters) as a 3D one (repeats, h, w, c, filters) that gives the same
+    answer to a clip that stands still (I3D, Carreira and Zisserman 2017).
+    """
+    return np.repeat(kernel[None], repeats, axis=0) / repeats

@@ -1,0 +1,109 @@
+"""Clips as small arrays for a network that reads pixels: cut to where something moves, and kept."""
+
+from toolbox.files import read_json, whole_file, write_json
+from toolbox.parallel import in_threads, progress
+from toolbox.record import digest_of
+from toolbox.videos import frames_to_show
+
+import cv2
+import numpy as np
+from skimage.filters import threshold_otsu
+from skimage.morphology import dilation, disk, opening
+
+
+def evenly(clip, count):
+    """`count` frames of a clip, evenly spaced from the first to the last; of a shorter clip, some
+    are taken several times. One frame is the first.
+    """
+    return clip[np.floor(np.linspace(0, len(clip) - 1, count) + 0.5).astype(int)]
+
+
+def moving_part(frames, margin=0.03):
+    """Where something moves in a clip from a still camera: a bool array (height, width).
+
+    frames: (n, height, width, 3) uint8; margin: added all around, as a share of the height. A pixel
+    counts if its standard deviation over time is above Otsu's threshold (1979). False everywhere
+    for a single frame.
+    """
+    change = np.stack([frame.mean(axis=-1) for frame in frames]).std(axis=0)
+    if np.ptp(change) == 0:
+        return np.zeros(change.shape, bool)
+    moving = opening(change > threshold_otsu(change), disk(1))  # without single noisy pixels
+    return dilation(moving, disk(max(1, round(margin * len(change)))))
+
+
+def square_around(region, margin=0.1):
+    """The smallest square that holds a region, with a margin, as far as it fits into the frame:
+    (top, left, side) in pixels.
+
+    region: (height, width) bool; an empty one counts as the whole frame.
+    """
+    rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
+    if not region.any():
+        rows, columns = (np.arange(length) for length in region.shape)
+    side = round((1 + 2 * margin) * max(np.ptp(rows) + 1, np.ptp(columns) + 1))
+    side = min(side, *region.shape)
+    corner = [
+        int(np.clip(round((found[0] + found[-1] + 1 - side) / 2), 0, length - side))
+        for found, length in zip((rows, columns), region.shape, strict=True)
+    ]
+    return (*corner, side)
+
+
+def cut_square(frame, top, left, side, size):
+    """Cut a square out of a frame and scale it to `size` x `size`."""
+    cut = frame[top : top + side, left : left + side]
+    way = cv2.INTER_AREA if side >= size else cv2.INTER_LINEAR
+    return cv2.resize(cut, (size, size), interpolation=way)
+
+
+def small_clip(path, count, size):
+    """A clip as `count` evenly spaced frames, all cut to the one square in which something moves:
+    RGB uint8 (count, size, size, 3). A clip with fewer frames repeats them. Raises ValueError if it
+    can't be read.
+    """
+    frames = np.stack(frames_to_show(path, count, width=480))
+    square = square_around(moving_part(frames))
+    return evenly(np.stack([cut_square(frame, *square, size) for frame in frames]), count)
+
+
+def store_clips(paths, target, count, size, threads=None):
+    """Small clips (see `small_clip`) in one array file, decoded in threads, in the order of the
+    paths; a file made of the same clips, at the same count and size, is kept.
+
+    target: the path of the file, .npy; a note beside it, .json, says what it was made of. Memory
+    holds a few clips. Returns (clips, problems): a read-only memory map of uint8 (n, count, size,
+    size, 3), and a dict from a path's number to the reason why that clip can't be read (it is
+    black then).
+    """
+    made_from, note_file = digest_of(count, size, *paths), target.with_suffix(".json")
+    note = read_json(note_file)
+    if not target.exists() or note.get("made_from") != made_from:
+        # without a note first: if this stops anywhere, no file stands beside a note of another
+        note_file.unlink(missing_ok=True)
+        problems = write_clips(paths, target, count, size, threads)
+        write_json(note_file, made_from=made_from, problems=problems)
+        note = read_json(note_file)
+    problems = {int(number): reason for number, reason in note["problems"].items()}
+    return np.load(target, mmap_mode="r"), problems
+
+
+def write_clips(paths, target, count, size, threads=None):
+    """Decode clips into an array file, see `store_clips`; returns the problems."""
+    problems, shape = {}, (len(paths), count, size, size, 3)
+
+    def decode(job):
+        number, path = job
+        try:
+            return small_clip(path, count, size)
+        except (ValueError, cv2.error) as error:
+            problems[number] = str(error)
+            return np.zeros(shape[1:], "uint8")
+
+    with whole_file(target) as temporary, open(temporary, "wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        decoded = in_threads(decode, enumerate(paths), threads)
+        for clip in progress(decoded, total=len(paths), desc="small clips", unit="clip"):
+            file.write(clip.tobytes())
+    return problems
