@@ -4,83 +4,88 @@
 __all__ = [
     "CELLS",
     "DIRECTIONS",
-    "ClassTokenAndPositions",
+    "PEAKS",
+    "SEES",
+    "Positions",
+    "Streaming",
+    "around",
     "change_of_halves",
     "classified",
     "convolution",
-    "evenly_spaced",
-    "flow_colours",
+    "departures",
+    "departures_so_far",
+    "examine",
     "flow_histogram",
-    "grey_frames",
+    "flow_summary",
     "inputs_of",
     "masked_mean",
-    "mean_of",
     "mean_pooling",
     "mean_step",
+    "mirrored",
+    "motion_backwards",
     "motion_of",
     "optical_flow",
+    "rate",
     "recurrent",
-    "sequences",
+    "reversed_clip",
     "transformer",
-    "within_pair",
+    "with_change",
+    "with_step",
 ]
 
-# %% ../08_model_the_order_of_frames.ipynb #08-f56
+# %% ../08_model_the_order_of_frames.ipynb #08-3c0
 # "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
+from functools import partial
 
+from toolbox import validate
+from toolbox.flow import neighbours
 from toolbox.quiet import quiet_start
-from toolbox.videos import open_video, probe
+from toolbox.videos import probe
 
 with quiet_start():
     import keras
 import cv2
 import numpy as np
 from keras import layers, ops
+from keras.optimizers.schedules import CosineDecay
+
+from framevote.pooling import mean_and_deviation, square_roots, unit_length
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-fcf
-def evenly_spaced(count, wanted, repeat=False):
-    """The indices of `wanted` frames out of `count`, evenly spaced from the first to the last: an
-    int array. One wanted frame is the middle one.
-
-    repeat: of fewer frames than wanted, take some twice, instead of each once.
+# %% ../08_model_the_order_of_frames.ipynb #08-64e
+def mean_step(clips):
+    """The mean absolute difference of neighbouring frames: (n,) array of features (frames, d) to
+    (n, d); zeros for a single frame.
     """
-    if count <= wanted and not repeat:
-        return np.arange(count)
-    if wanted == 1:
-        return np.array([count // 2])
-    return np.floor(np.linspace(0, count - 1, wanted) + 0.5).astype(int)
+    total = (np.abs(np.diff(clip, axis=0)).sum(axis=0) / max(len(clip) - 1, 1) for clip in clips)
+    return np.stack(list(total))
 
 
-def sequences(features, owners, clips, length):
-    """Arrange frame features as one sequence for each clip.
-
-    features: (frames, d), the frames of a clip in the order of time; owners: (frames,) int, the
-    clip of each frame; clips: how many there are. Returns the sequences (clips, length, d) float32,
-    filled with zeros at the end, and the mask (clips, length) bool, True for real frames.
+def change_of_halves(clips):
+    """The mean of each clip's second half minus that of its first: (n,) array of features (frames,
+    d) to (n, d). The middle one of an odd number counts in neither half; one frame has no change.
     """
-    order = np.argsort(owners, kind="stable")
-    counts = np.bincount(owners, minlength=clips)
-    arranged = np.zeros((clips, length, features.shape[1]), "float32")
-    mask = np.zeros((clips, length), bool)
-    for clip, rows in enumerate(np.split(order, np.cumsum(counts)[:-1])):
-        chosen = rows[evenly_spaced(len(rows), length)]
-        arranged[clip, : len(chosen)] = features[chosen]
-        mask[clip, : len(chosen)] = True
-    return arranged, mask
+    halves = ((clip, max(len(clip) // 2, 1)) for clip in clips)
+    return np.stack([clip[-half:].mean(axis=0) - clip[:half].mean(axis=0) for clip, half in halves])
 
 
-def mean_of(clips, mask):
-    """The mean of each clip's real frames: (n, length, d) to (n, d); zeros for a clip without."""
-    return (clips * mask[..., None]).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)[:, None]
+# %% ../08_model_the_order_of_frames.ipynb #08-ac1
+def with_step(clips):
+    """Mean, deviation and mean step of each clip, square roots of unit length: (n, 3 d)."""
+    return square_roots(np.hstack([mean_and_deviation(clips), mean_step(clips)]))
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-012
+def with_change(clips):
+    """The same and the change of halves, by itself of unit length, its signs kept: (n, 4 d)."""
+    change = change_of_halves(clips)
+    root = np.sign(change) * np.sqrt(np.abs(change))
+    return np.hstack([with_step(clips), unit_length(root)])
+
+
+# %% ../08_model_the_order_of_frames.ipynb #08-cad
 def inputs_of(length, width):
-    """The two inputs of every model: frames (n, length, width) and mask (n, length)."""
-    return keras.Input((length, width), name="frames"), keras.Input(
-        (length,), dtype="bool", name="mask"
-    )
+    """The inputs of every network: frames (n, length, width) and mask (n, length)."""
+    return keras.Input((length, width)), keras.Input((length,), dtype="bool")
 
 
 def masked_mean(x, mask):
@@ -89,131 +94,110 @@ def masked_mean(x, mask):
     return ops.sum(x * weight, axis=1) / ops.maximum(ops.sum(weight, axis=1), 1)
 
 
-def classified(inputs, x, classes, dropout):
-    """Close a model with dropout and a softmax layer."""
-    x = layers.Dropout(dropout)(x)
-    return keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
+def classified(inputs, x, classes):
+    """A network that ends with dropout and a softmax layer."""
+    return keras.Model(inputs, layers.Dense(classes, "softmax")(layers.Dropout(0.5)(x)))
 
 
-def mean_pooling(length, width, classes, units=64, dropout=0.5):
-    """The order-blind baseline: a layer for each frame, and the mean over frames."""
+# %% ../08_model_the_order_of_frames.ipynb #08-0a9
+def mean_pooling(length, width, classes, units=64):
+    """The order-blind network: a layer for each frame, then the mean over frames."""
     frames, mask = inputs = inputs_of(length, width)
-    x = layers.Dense(units, activation="relu")(layers.Dropout(dropout)(frames))
-    return classified(inputs, masked_mean(x, mask), classes, dropout)
+    x = layers.Dense(units, "relu")(layers.SpatialDropout1D(0.5)(frames))
+    return classified(inputs, masked_mean(x, mask), classes)
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-014
-def convolution(length, width, classes, units=64, dropout=0.5):
-    """Two 1D convolutions over time, then the mean over frames (as in temporal ConvNets, Bai et al.
-    2018).
-    """
+# %% ../08_model_the_order_of_frames.ipynb #08-d6e
+def convolution(length, width, classes, units=64):
+    """Two 1D convolutions over time, then the mean over frames (Bai et al. 2018)."""
     frames, mask = inputs = inputs_of(length, width)
     real = ops.cast(mask, "float32")[..., None]
-    x = layers.Dropout(dropout)(frames)
+    x = layers.SpatialDropout1D(0.5)(frames) * real
     for _ in range(2):
         x = layers.Conv1D(units, 3, padding="same", activation="relu")(x) * real
-    return classified(inputs, masked_mean(x, mask), classes, dropout)
+    return classified(inputs, masked_mean(x, mask), classes)
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-016
-def recurrent(length, width, classes, units=64, dropout=0.5):
-    """A bidirectional GRU (Cho et al. 2014), then the mean over frames."""
+# %% ../08_model_the_order_of_frames.ipynb #08-1ad
+def recurrent(length, width, classes, units=64):
+    """A GRU (Cho et al. 2014), then the mean over its states after each frame."""
     frames, mask = inputs = inputs_of(length, width)
-    x = layers.Dropout(dropout)(frames)
-    x = layers.Bidirectional(layers.GRU(units, return_sequences=True))(x, mask=mask)
-    return classified(inputs, masked_mean(x, mask), classes, dropout)
+    x = layers.SpatialDropout1D(0.5)(frames)
+    x = layers.GRU(units, return_sequences=True, name="gru")(x, mask=mask)
+    return classified(inputs, masked_mean(x, mask), classes)
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-018
+# %% ../08_model_the_order_of_frames.ipynb #08-b2d
 @keras.saving.register_keras_serializable("framevote")
-class ClassTokenAndPositions(layers.Layer):
-    """Put a learned token in front of a sequence and add a learned position to each place: (n, t,
-    d) to (n, t + 1, d).
-    """
+class Positions(layers.Layer):
+    """Add a learned vector to each time step: (n, t, d) to (n, t, d)."""
 
     def build(self, shape):
-        _, length, width = shape
-        as_large_as_tokens = keras.initializers.RandomNormal(stddev=1.0)
-        self.token = self.add_weight(shape=(1, 1, width), name="token")
-        self.positions = self.add_weight(
-            shape=(1, length + 1, width), initializer=as_large_as_tokens, name="positions"
-        )
+        large = keras.initializers.RandomNormal(stddev=0.5)
+        self.positions = self.add_weight(shape=shape[1:], initializer=large, name="positions")
 
     def call(self, x):
-        token = ops.broadcast_to(self.token, (ops.shape(x)[0], 1, x.shape[-1]))
-        return ops.concatenate([token, x], axis=1) + self.positions
+        return x + self.positions
 
 
-def transformer(length, width, classes, units=64, dropout=0.5, heads=4, blocks=2):
-    """A Transformer encoder with a class token; `model.attention` gives the token's attention of
-    the last block over the frames (n, length), a mean over the heads.
-    """
+def transformer(length, width, classes, units=64, heads=4):
+    """A Transformer encoder of one block, then the mean over frames."""
     frames, mask = inputs = inputs_of(length, width)
-    x = layers.Dense(units)(layers.Dropout(dropout)(frames))
-    x = ClassTokenAndPositions()(x)
-    real = ops.concatenate([ops.ones_like(mask[:, :1]), mask], axis=1)
-    for _ in range(blocks):
-        y = layers.LayerNormalization()(x)
-        y, weights = layers.MultiHeadAttention(heads, units // heads)(
-            y, y, attention_mask=real[:, None, :], return_attention_scores=True
-        )
-        x = x + layers.Dropout(dropout / 2)(y)
-        y = layers.Dense(2 * units, activation="gelu")(layers.LayerNormalization()(x))
-        x = x + layers.Dropout(dropout / 2)(layers.Dense(units)(y))
-    model = classified(inputs, layers.LayerNormalization()(x[:, 0]), classes, dropout)
-    model.attention = keras.Model(inputs, ops.mean(weights[:, :, 0, 1:], axis=1))
-    return model
+    x = Positions()(layers.Dense(units)(layers.SpatialDropout1D(0.5)(frames)))
+    y = layers.LayerNormalization()(x)
+    seen = {"attention_mask": mask[:, None, :]}
+    x = x + layers.MultiHeadAttention(heads, units // heads)(y, y, **seen)
+    y = layers.Dense(2 * units, "gelu")(layers.LayerNormalization()(x))
+    x = layers.LayerNormalization()(x + layers.Dense(units)(y))
+    return classified(inputs, masked_mean(x, mask), classes)
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-028
-def change_of_halves(clips, mask):
-    """The mean of each clip's second half minus that of its first: (n, length, d) to (n, d).
+# %% ../08_model_the_order_of_frames.ipynb #08-904
+def departures(clip):
+    """Each frame's departure from its clip's mean, of square roots of unit length: (frames, d)."""
+    roots = square_roots(clip)
+    return roots - roots.mean(axis=0)
 
-    The middle frame of an odd number counts in neither half; one frame has no change.
+
+# %% ../08_model_the_order_of_frames.ipynb #08-91b
+PEAKS = {"mean pooling": 0.003, "1D convolution": 0.003, "GRU": 0.003, "Transformer": 0.001}
+
+
+def rate(peak, epochs, warm_up=4):
+    """A learning rate over epochs: climbs to `peak` in the first ones, then falls to zero along a
+    cosine (Loshchilov and Hutter 2017).
     """
-    count = mask.sum(axis=1)[:, None]
-    place, half = np.arange(mask.shape[1]), count // 2
-    first, second = mask & (place < half), mask & (place >= count - half)
-    return mean_of(clips, second) - mean_of(clips, first)
+    rest = max(epochs - warm_up, 1)
+    return CosineDecay(peak / warm_up, rest, warmup_target=peak, warmup_steps=warm_up)
 
 
-def mean_step(clips, mask):
-    """The mean absolute difference of neighbouring frames: (n, length, d) to (n, d); zeros for a
-    single frame.
+# %% ../08_model_the_order_of_frames.ipynb #08-548
+def examine(model, clips, labels, groups, backwards, folds=10):
+    """What a model says of clips whose groups it never met: a dict of probabilities (n, classes),
+    by what it learned from and what it judged.
+
+    model, clips, labels, groups, folds: as in `toolbox.validate.out_of_group`; backwards: function
+    of a clip that returns it played backwards.
     """
-    return mean_of(np.abs(np.diff(clips, axis=1)), mask[:, 1:])
+    rng, part = np.random.default_rng(0), np.repeat([0, 1, 2], len(clips))
+    shuffled = [rng.permutation(clip) for clip in clips]
+    three = validate.as_array([*clips, *shuffled, *map(backwards, clips)])
+    judge = partial(validate.out_of_group, model, three, np.tile(labels, 3), np.tile(groups, 3))
+    ordered, mixed = (judge(learn=part == learned, folds=folds) for learned in (0, 1))
+    return {
+        "ordered / ordered": ordered[part == 0],
+        "shuffled / shuffled": mixed[part == 1],
+        "ordered / shuffled": ordered[part == 1],
+        "ordered / backwards": ordered[part == 2],
+    }
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-034
-def within_pair(said, truth, pair):
-    """Of the clips of two classes: the share right when only these two answers count.
-
-    said: (clips, classes) probabilities; truth: (clips,) class indices; pair: two of these.
-    """
-    pair, mine = np.array(pair), np.isin(truth, pair)
-    return np.mean(pair[said[mine][:, pair].argmax(axis=1)] == truth[mine])
+def reversed_clip(clip):
+    """A clip's frames in the opposite order."""
+    return clip[::-1]
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-941
-def grey_frames(path, wanted, width=160):
-    """Frames of a clip, grey and `width` pixels wide: a dictionary from the index to (height,
-    width) uint8.
-
-    wanted: a set of indices; those beyond the end are left out. Raises ValueError if the clip can't
-    be opened.
-    """
-    frames = {}
-    with open_video(path) as video:
-        for index in range(max(wanted, default=-1) + 1):
-            if not video.grab():
-                break
-            if index in wanted:
-                grey = cv2.cvtColor(video.retrieve(), cv2.COLOR_BGR2GRAY)
-                height = max(16, round(width * grey.shape[0] / grey.shape[1]))
-                frames[index] = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
-    return frames
-
-
+# %% ../08_model_the_order_of_frames.ipynb #08-496
 def optical_flow(before, after):
     """Where each pixel goes from one frame to the next: (height, width, 2) float32, in pixels to
     the right and down (dense inverse search, Kroeger et al. 2016).
@@ -224,23 +208,14 @@ def optical_flow(before, after):
     return search.calc(np.ascontiguousarray(before), np.ascontiguousarray(after), None)
 
 
-def flow_colours(flow, fastest=None):
-    """Draw flow as RGB uint8 (height, width, 3): the hue is the direction (red: to the right), the
-    brightness the speed; `fastest` pixels a frame, or the largest speed, are full brightness.
-    """
-    speed, angle = cv2.cartToPolar(flow[..., 0], flow[..., 1], angleInDegrees=True)
-    value = np.clip(speed / max(fastest or speed.max(), 1e-6), 0, 1)
-    hsv = np.stack([angle / 2, np.full_like(angle, 255), 255 * value], axis=-1).astype("uint8")
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
-
-
-# %% ../08_model_the_order_of_frames.ipynb #08-3c7
+# %% ../08_model_the_order_of_frames.ipynb #08-1cb
 CELLS, DIRECTIONS = 5, 8
 
 
 def flow_histogram(flow, cells=CELLS, directions=DIRECTIONS):
-    """How much moves in which direction, in each cell of a grid: (cells * cells * directions,)
-    float32, square roots of mean pixels a frame (histograms of oriented flow, Laptev et al. 2008).
+    """How much moves in which direction in each cell of a grid: (cells, cells, directions) float32,
+    mean pixels a frame (histograms of oriented flow, Laptev et al. 2008). Direction 0 is to the
+    right, a quarter of them is down.
 
     flow: (height, width, 2). The median flow, the camera's, is subtracted.
     """
@@ -250,25 +225,80 @@ def flow_histogram(flow, cells=CELLS, directions=DIRECTIONS):
     row, column = (np.arange(side) * cells // side for side in speed.shape)
     place = (row[:, None] * cells + column) * directions + direction
     total = np.bincount(place.ravel(), weights=speed.ravel(), minlength=cells**2 * directions)
-    return np.sqrt(total * cells**2 / speed.size).astype("float32")
+    return (total * cells**2 / speed.size).reshape(cells, cells, -1).astype("float32")
 
 
-def motion_of(path, length, shuffle=None):
-    """How a clip moves at up to `length` evenly spaced moments: (moments, 200) float32, the flow
-    histograms, scaled to 25 frames a second.
+# %% ../08_model_the_order_of_frames.ipynb #08-7db
+def mirrored(motion):
+    """Flow histograms (..., rows, columns, directions) of the same clip seen in a mirror."""
+    count = motion.shape[-1]
+    return motion[..., ::-1, :][..., (count // 2 - np.arange(count)) % count]
 
-    A clip that flows to the right on the whole is mirrored. A clip of one frame has no moment.
-    shuffle: a seed; the frames are put in random order first. Raises ValueError if the clip can't
-    be read.
+
+def motion_backwards(motion):
+    """Flow histograms (t, rows, columns, directions) of the same clip played backwards."""
+    opposite = np.roll(motion[::-1], motion.shape[-1] // 2, axis=-1)
+    return mirrored(opposite)
+
+
+def motion_of(path, length):
+    """How a clip moves at up to `length` evenly spaced time steps: flow histograms (t, 5, 5, 8)
+    float32, in pixels per 1/25 second; a clip that flows to the right on the whole is mirrored. A
+    clip of one frame doesn't move. Raises ValueError if the clip can't be read.
     """
-    facts = probe(path)
-    order = np.arange(facts["frames"])
-    if shuffle is not None:
-        order = np.random.default_rng(shuffle).permutation(order)
-    pairs = [order[i : i + 2].tolist() for i in evenly_spaced(len(order) - 1, length)]
-    grey = grey_frames(path, {index for pair in pairs for index in pair})
-    flows = [optical_flow(*(grey[i] for i in pair)) for pair in pairs if grey.keys() >= {*pair}]
-    if flows and np.mean(flows, axis=(0, 1, 2))[0] > 0:
-        flows = [flow[:, ::-1] * np.float32([-1, 1]) for flow in flows]
-    histograms = [flow_histogram(facts["fps"] / 25 * flow) for flow in flows]
-    return np.float32(histograms).reshape(-1, CELLS**2 * DIRECTIONS)
+    flows = [optical_flow(*pair) for pair in neighbours(path, length)]
+    histograms = np.stack([flow_histogram(flow) for flow in flows or [np.zeros((16, 16, 2))]])
+    histograms *= probe(path)["fps"] / 25
+    to_the_right = sum(flow[..., 0].mean() for flow in flows) > 0
+    return mirrored(histograms) if to_the_right else histograms
+
+
+# %% ../08_model_the_order_of_frames.ipynb #08-e0b
+around = np.arange(DIRECTIONS)
+SEES = {
+    "flow histogram": lambda motion: motion,
+    "flow, layout only": lambda motion: motion.sum(axis=-1),
+    "flow, vertical only": lambda motion: motion + motion[..., DIRECTIONS // 2 - around],
+    "flow, horizontal only": lambda motion: motion + motion[..., -around],
+    "flow, directions only": lambda motion: motion.sum(axis=(1, 2)),
+}
+
+
+def flow_summary(clips, sees="flow histogram"):
+    """Mean and deviation over time of the square roots of what is left of each clip's flow
+    histograms: (n,) array of (t, rows, columns, directions) to (n, d).
+    """
+    left = (np.sqrt(SEES[sees](clip)) for clip in clips)
+    return mean_and_deviation([part.reshape(len(part), -1) for part in left])
+
+
+# %% ../08_model_the_order_of_frames.ipynb #08-09d
+def departures_so_far(clip):
+    """Each frame's departure from the mean of the clip's frames up to it: (frames, d), of square
+    roots of unit length.
+    """
+    roots = square_roots(clip)
+    return roots - np.cumsum(roots, axis=0) / np.arange(1, len(roots) + 1)[:, None]
+
+
+# %% ../08_model_the_order_of_frames.ipynb #08-976
+class Streaming:
+    """A trained `recurrent` network that reads one frame after the other: call it with features
+    (d,), and get the probabilities (classes,) of what it has seen so far.
+
+    network: a fitted `toolbox.sequences.SequenceNetwork` of it, prepared by `departures_so_far`.
+    """
+
+    def __init__(self, network):
+        self.scale, model = network.scaler_.transform, network.model_
+        self.cell, self.softmax = model.get_layer("gru").cell, model.layers[-1]
+        self.state, self.states = ops.zeros((1, self.cell.units)), 0
+        self.frames = self.count = 0
+
+    def __call__(self, frame):
+        root = square_roots(frame[None])
+        self.frames, self.count = self.frames + root, self.count + 1
+        x = self.scale(root - self.frames / self.count).astype("float32")
+        _, [self.state] = self.cell(ops.convert_to_tensor(x), [self.state])
+        self.states = self.states + self.state
+        return ops.convert_to_numpy(self.softmax(self.states / self.count))[0]

@@ -1,0 +1,93 @@
+"""Tables and a picture for the control of order: what methods say in order, shuffled, backwards.
+
+`answers` is everywhere a dict from the name of a method to what `framevote.order.examine` returns,
+a dict of probabilities (n, classes) by what was learned from and what was judged.
+"""
+
+from toolbox.draw import draw_intervals
+from toolbox.intervals import difference_over_groups, verdict
+from toolbox.validate import is_right
+
+import numpy as np
+import pandas as pd
+
+IN_ORDER, SHUFFLED = "ordered / ordered", "shuffled / shuffled"
+
+
+def in_order(answers):
+    """What each method says that learned from clips in order and judged clips in order."""
+    return {name: said[IN_ORDER] for name, said in answers.items()}
+
+
+def most_often_right(answers, labels):
+    """The name of the method with the highest accuracy in order."""
+    said = in_order(answers)
+    return max(said, key=lambda name: is_right(said[name], labels).mean())
+
+
+def fuse(answers, names):
+    """Late fusion: the mean of what some methods say, as `examine` returns it."""
+    ways = answers[names[0]]
+    return {way: np.mean([answers[name][way] for name in names], axis=0) for way in ways}
+
+
+def ignores_order(said, tolerance=1e-4):
+    """Whether shuffling the frames of the clips it judges changes none of a method's answers."""
+    return np.allclose(said[IN_ORDER], said["ordered / shuffled"], atol=tolerance)
+
+
+def value_of_order(answers, labels, groups):
+    """The control as a DataFrame with a row for each method: accuracy for the three ways; the first
+    minus the second in points, with its 95 % interval over groups; what that shows.
+    """
+    rows = {}
+    for name, said in answers.items():
+        right = {way: is_right(said[way], labels) for way in list(said)[:3]}
+        rows[name] = {way: f"{one.mean():.1%}" for way, one in right.items()}
+        value = right[IN_ORDER] * 1.0 - right[SHUFFLED]
+        interval = difference_over_groups(value, groups)
+        ends = [f"{100 * end:+.0f}" for end in interval if end is not None]
+        rows[name]["points"] = f"{100 * value.mean():+.0f} ({' to '.join(ends)})"
+        rows[name]["with order"] = verdict(value, groups)
+    return pd.DataFrame(rows).T
+
+
+def draw_control(rows, shuffled, title):
+    """Draw every method in order, with its interval, and as diamonds those that learned from and
+    judged shuffled clips; returns the matplotlib figure.
+
+    rows, shuffled: rows of `results.json`, of the same methods.
+    """
+    beside = SHUFFLED, [row["accuracy"] for row in shuffled]
+    return draw_intervals(rows, rows[0]["chance"], title, beside, IN_ORDER)
+
+
+def within_pair(forwards, backwards, truth, pair):
+    """How often each clip of two classes is told from itself played backwards, when only these two
+    answers count: (m,) of 0, 0.5 or 1, for the m clips of the pair.
+
+    forwards, backwards: (n, classes) probabilities for the clips and for their reversals; truth:
+    (n,) class indices; pair: two of these, each other's reverse. An equal probability counts as the
+    first of the pair. Whoever ignores the order is right in exactly half.
+    """
+    first, second = pair
+    mine = np.isin(truth, pair)
+    ahead, behind = (said[mine, first] >= said[mine, second] for said in (forwards, backwards))
+    is_first = truth[mine] == first
+    return ((ahead == is_first) * 1.0 + (behind != is_first)) / 2
+
+
+def pairs_told_apart(answers, labels, groups, pairs):
+    """A DataFrame with a row for each method: for each pair of classes the share of clips, forwards
+    and backwards, that get the right one of the two names, and what that shows against one half.
+    """
+    classes, truth = np.unique(labels, return_inverse=True)
+    table = pd.DataFrame(index=list(answers))
+    for pair in pairs:
+        indices, mine = np.searchsorted(classes, pair), np.isin(labels, pair)
+        for name, said in answers.items():
+            ways = said[IN_ORDER], said["ordered / backwards"]
+            right = within_pair(*ways, truth, indices)
+            shown = verdict(right - 0.5, groups[mine])
+            table.loc[name, " or ".join(pair)] = f"{right.mean():.1%}, {shown}"
+    return table

@@ -1,0 +1,97 @@
+"""Optical flow: the pairs of frames it is computed from, numbers kept for each clip, pictures."""
+
+from toolbox.kept import kept
+from toolbox.parallel import in_threads, progress
+from toolbox.record import digest_of
+from toolbox.videos import evenly_spaced, open_video, probe, result_or_problem
+
+import cv2
+import matplotlib.pyplot as plt
+import numpy as np
+
+
+def neighbours(path, count, width=160):
+    """Yield up to `count` pairs of frames that follow each other, evenly spaced over a clip: grey
+    uint8 arrays (height, width), scaled to `width`. Raises ValueError if the clip can't be read.
+    """
+    total = max(probe(path)["frames"] - 1, 1)
+    wanted, before = set(evenly_spaced(total, count).tolist()), None
+    with open_video(path) as video:
+        for index in range(max(wanted) + 2):
+            if not video.grab():
+                return
+            if index in wanted or index - 1 in wanted:
+                grey = cv2.cvtColor(video.retrieve(), cv2.COLOR_BGR2GRAY)
+                height = max(16, round(width * grey.shape[0] / grey.shape[1]))
+                grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+                if index - 1 in wanted:
+                    yield before, grey
+                before = grey
+
+
+def motion_of_clips(look, videos, source, folder, made_from):
+    """What `look(path)` returns for each clip, an array, computed in threads and kept in a file
+    each, so that a run goes on where an earlier one stopped.
+
+    videos: DataFrame with `clip` and `video` (a path below `source`); folder: keeps `<clip>.npz`;
+    made_from: what the arrays depend on beside the video, see `digest_of`. Returns (arrays,
+    problems): a list of arrays, None for a clip for which `look` raised ValueError, and a dict from
+    clip to the reason.
+    """
+
+    def read(row):
+        path = source / row["video"]
+        made = digest_of(path, made_from)
+        return kept(folder / f"{row['clip']}.npz", made, lambda: {"motion": look(path)})["motion"]
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = videos.to_dict("records")
+    found = in_threads(lambda row: result_or_problem(read, row), rows)
+    found = list(progress(found, total=len(rows), desc="follow motion", unit="clip"))
+    problems = {row["clip"]: why for row, (_, why) in zip(rows, found, strict=True) if why}
+    return [motion for motion, _ in found], problems
+
+
+def flow_colours(flow, fastest):
+    """Draw flow (height, width, 2) as RGB uint8 (height, width, 3): the hue is the direction (red:
+    to the right, see `colour_wheel`), the brightness the speed, full at `fastest` pixels a frame.
+    """
+    speed, angle = cv2.cartToPolar(flow[..., 0], flow[..., 1], angleInDegrees=True)
+    value = np.clip(speed / max(fastest, 1e-6), 0, 1)
+    hsv = np.stack([angle / 2, np.full_like(angle, 255), 255 * value], axis=-1).astype("uint8")
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+
+
+def colour_wheel(side=101):
+    """The key to `flow_colours`: each place shows the colour of flow towards it from the middle."""
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    wheel = flow_colours(np.dstack([x, y]).astype("float32"), 1)
+    wheel[np.hypot(x, y) > 1] = 255
+    return wheel
+
+
+def draw_flows(moments, title=None):
+    """Draw flows, a row for each: the frame, the flow in colour, the flow as arrows, all on one
+    scale, with a colour wheel; returns the matplotlib figure.
+
+    moments: a dict from name to (frame, flow), grey (height, width) and (height, width, 2).
+    """
+    fastest = max(np.quantile(np.linalg.norm(flow, axis=-1), 0.995) for _, flow in moments.values())
+    size = (9.5, 2.3 * len(moments))
+    figure, axes = plt.subplots(len(moments), 3, figsize=size, squeeze=False, layout="constrained")
+    for row, (name, (frame, flow)) in zip(axes, moments.items(), strict=True):
+        y, x = np.mgrid[5 : flow.shape[0] : 10, 5 : flow.shape[1] : 10]
+        arrows = flow[y, x]
+        moving = np.linalg.norm(arrows, axis=-1) > fastest / 20
+        row[0].imshow(frame, cmap="gray")
+        row[1].imshow(flow_colours(flow, fastest))
+        row[2].imshow(frame, cmap="gray", alpha=0.35)
+        scale = {"angles": "xy", "scale_units": "xy", "scale": fastest / 20, "width": 0.006}
+        row[2].quiver(x[moving], y[moving], *arrows[moving].T, color="tab:red", **scale)
+        for axis, text in zip(row, (name, "flow as colour", "as arrows"), strict=True):
+            axis.set(xticks=[], yticks=[], title=text)
+    key = axes[0, 1].inset_axes([0.8, 0.68, 0.19, 0.3])
+    key.imshow(colour_wheel())
+    key.set(xticks=[], yticks=[])
+    figure.suptitle(title)
+    return figure

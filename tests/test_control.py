@@ -1,0 +1,80 @@
+"""The control of order: tables and picture, against cases worked out by hand."""
+
+from toolbox.control import (
+    draw_control,
+    fuse,
+    ignores_order,
+    most_often_right,
+    pairs_told_apart,
+    value_of_order,
+    within_pair,
+)
+
+import numpy as np
+import pytest
+
+WAYS = ["ordered / ordered", "shuffled / shuffled", "ordered / shuffled", "ordered / backwards"]
+LABELS = np.array(["a", "b"] * 12)
+GROUPS = np.repeat(np.arange(6), 4).astype(str)
+
+
+def said(*right):
+    """What a method says that is right on these shares of the clips, for each of four ways."""
+    truth = (LABELS == "b").astype(int)
+    answers = {}
+    for way, share in zip(WAYS, right, strict=True):
+        wrong = np.arange(len(LABELS)) % 4 >= 4 * share
+        answers[way] = np.eye(2)[np.where(wrong, 1 - truth, truth)]
+    return answers
+
+
+def test_the_value_of_order_is_what_was_learned_in_order_beyond_shuffled():
+    answers = {"blind": said(0.5, 0.5, 0.5, 0.5), "reads": said(1, 0.5, 0.25, 0)}
+    table = value_of_order(answers, LABELS, GROUPS)
+    assert table.loc["reads"].tolist()[:3] == ["100.0%", "50.0%", "25.0%"]
+    assert table.loc["reads", "points"].startswith("+50 (")
+    assert table["with order"].tolist() == ["no difference shown", "better"]
+    assert most_often_right(answers, LABELS) == "reads"
+
+
+def test_with_one_group_it_cannot_be_told():
+    table = value_of_order({"reads": said(1, 0.5, 0, 0)}, LABELS, np.full(24, "g1"))
+    assert table.loc["reads", "with order"] == "can't tell (1 group)"
+
+
+def test_ignoring_the_order_is_told_by_the_answers():
+    assert ignores_order(said(0.5, 1, 0.5, 0)) and not ignores_order(said(1, 1, 0.5, 1))
+
+
+def test_late_fusion_is_the_mean():
+    both = fuse({"one": said(1, 1, 1, 1), "other": said(0, 0, 0, 0)}, ["one", "other"])
+    assert list(both) == WAYS and all((one == 0.5).all() for one in both.values())
+
+
+def test_within_a_pair_only_its_two_answers_count():
+    forwards = np.array([[0.5, 0.3, 0.2], [0.1, 0.7, 0.2], [0.6, 0.3, 0.1], [0.9, 0.0, 0.1]])
+    backwards = np.array([[0.5, 0.2, 0.3], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1], [0.9, 0.0, 0.1]])
+    truth = np.array([2, 1, 1, 0])  # classes 1 and 2 are the pair; the last clip is of neither
+    # clip 0: says 1 (wrong), backwards 2 (is 1 now: wrong); clip 1: both right; clip 2: 1, then 1
+    assert within_pair(forwards, backwards, truth, [1, 2]).tolist() == [0, 1, 0.5]
+
+
+@pytest.mark.parametrize("tie", [False, True])
+def test_whoever_ignores_the_order_is_right_in_exactly_half(tie):
+    same = np.random.default_rng(0).dirichlet([1, 1], size=24)
+    same = np.full_like(same, 0.5) if tie else same
+    blind = dict.fromkeys(WAYS, same)
+    table = pairs_told_apart({"blind": blind}, LABELS, GROUPS, [["a", "b"]])
+    assert table.loc["blind", "a or b"] == "50.0%, no difference shown"
+    told = pairs_told_apart({"reads": said(1, 1, 1, 0)}, LABELS, GROUPS, [["a", "b"]])
+    assert told.loc["reads", "a or b"] == "100.0%, better"
+
+
+def test_without_pairs_the_table_has_no_columns():
+    assert pairs_told_apart({"blind": said(1, 1, 1, 1)}, LABELS, GROUPS, []).shape == (1, 0)
+
+
+def test_the_picture_has_a_line_for_each_method():
+    row = {"method": "reads", "accuracy": 0.8, "low": 0.7, "high": 0.9, "chance": 0.5}
+    figure = draw_control([row, row], [{**row, "accuracy": 0.5}] * 2, "title")
+    assert len(figure.axes[0].get_yticklabels()) == 2
