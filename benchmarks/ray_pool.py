@@ -13,42 +13,41 @@ import tempfile
 import time
 from pathlib import Path
 
+import toolbox
+from toolbox.cluster import start_ray
 from toolbox.datasets import make_video_table, open_dataset
+from toolbox.parts import Parts, clips_to_do, go_on
 from toolbox.vgg16 import FLOAT32
 
 import numpy as np
 import pandas as pd
 
-from framevote.scale import (
-    FeatureWorker,
-    clip_table,
-    go_on,
-    plain_loop,
-    ray_pipeline,
-    start_ray,
-)
+import framevote
+from framevote.scale import FeatureWorker, plain_loop, ray_pipeline
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-def time_one(clips, settings, workers, parts):
-    """Compute the clips by a pool of workers, or by a plain loop if there are 0."""
+def time_one(clips, settings, workers):
+    """Compute the clips by a pool of workers, or by a plain loop if there are 0. The clock starts
+    when all of them have seen their first batch.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        settings = settings | {"folder": folder}
+        settings = settings | {"parts": folder}
         called = time.time()
         if workers:
             pool = settings | {"threads": max(1, os.cpu_count() // workers)}
 
             def compute(todo):
-                return ray_pipeline(todo, workers, pool, clips_a_part=parts)
+                return ray_pipeline(todo, workers, pool)
 
         else:
             worker = FeatureWorker(**settings)
 
             def compute(todo):
-                return plain_loop(todo, worker, parts)
+                return plain_loop(todo, worker)
 
-        reports = pd.DataFrame(go_on(clips, Path(folder), compute))
+        reports = pd.DataFrame(go_on(clips, Parts(folder), compute))
     begun = reports["started"].min()
     speed = reports["frames"].sum() / (reports["finished"].max() - begun)
     return {"start-up": begun - called, "frames a second": float(speed)}
@@ -67,9 +66,9 @@ def main():
         dataset = open_dataset(options.dataset, course=REPOSITORY)
         videos, _ = make_video_table(dataset.folder)
         some = np.linspace(0, len(videos) - 1, options.clips).astype(int)
-        clips = clip_table(videos.iloc[some], dataset.folder, options.way)
-        start_ray(seats=os.cpu_count() + 1)
-        timed = {count: time_one(clips, settings, count, 4) for count in options.workers}
+        clips = clips_to_do(videos.iloc[some], dataset.folder, options.way, 4)
+        start_ray(modules=[framevote, toolbox])
+        timed = {count: time_one(clips, settings, count) for count in options.workers}
     print(json.dumps(timed))
 
 

@@ -1,33 +1,35 @@
-"""Notebook 11: features as Parquet, resumed, and complete whatever happens meanwhile."""
+"""Notebook 11: features by many processes, equal to the store's, whatever happens meanwhile."""
 
+import json
 import os
-import shutil
+import re
 import signal
 import sys
+import time
 from functools import partial
-from itertools import islice
+from pathlib import Path
 
+from toolbox.clips import look_at
 from toolbox.datasets import make_video_table
-from toolbox.resume import extract_frames
 from toolbox.vgg16 import fastest_network
 
+import nbformat
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from clips import cut, make_dataset, write_clip
+from clips import COURSE, cut, make_dataset, write_clip
+from keras.applications.vgg16 import preprocess_input
 
-from framevote.frames import extract_clip
-from framevote.transfer import divide_by_255, extract_features
+from framevote.transfer import to_network_size
 
 ray = pytest.importorskip("ray", reason="Ray is an extra: see requirements-scale.txt")
-pa = pytest.importorskip("pyarrow")
-pq = pytest.importorskip("pyarrow.parquet")
 scale = pytest.importorskip("framevote.scale")
-
+cluster = pytest.importorskip("toolbox.cluster")
+parts_module = pytest.importorskip("toolbox.parts")
+Parts, go_on = parts_module.Parts, parts_module.go_on
 
 WAY = "Keras float32"
-FACTS = {"preprocess": "of one kind"}
 
 
 @pytest.fixture
@@ -38,181 +40,15 @@ def videos(tmp_path):
 
 
 @pytest.fixture
-def parts(tmp_path):
-    """An empty folder for parts."""
-    folder = tmp_path / "parts"
-    folder.mkdir()
-    return folder
+def clips(videos):
+    """The same as work to do."""
+    return parts_module.clips_to_do(*videos, "facts", 2)
 
 
 @pytest.fixture
-def clips(videos):
-    """The same as work to do."""
-    return scale.clip_table(*videos, FACTS)
-
-
-class Counter:
-    """Takes the place of a scale.FeatureWorker: features that say which frame they are of."""
-
-    def __init__(self, folder):
-        self.folder, self.calls = folder, []
-
-    def __call__(self, rows):
-        self.calls.append(sorted(set(rows["clip"])))
-        features = [
-            np.full(512, frame, "float32") if jpeg else None
-            for frame, jpeg in zip(rows["frame"], rows["jpeg"], strict=True)
-        ]
-        scale.write_part(rows, features, self.folder)
-        return {"worker": [0], "clips": [len(self.calls[-1])], "frames": [len(features)]}
-
-    def compute(self, clips, clips_a_part=2):
-        """What `go_on` wants."""
-        return scale.plain_loop(clips, self, clips_a_part)
-
-
-def rows_in(folder):
-    """(clip, frame) of all rows, in a list."""
-    rows = pq.read_table(folder, columns=["clip", "frame"]).to_pandas()
-    return list(rows.itertuples(index=False, name=None))
-
-
-def expected(clips):
-    """(clip, frame) of all frames that the clips have: two each."""
-    return {(clip, k) for clip in clips["clip"] for k in range(2)}
-
-
-def test_frames_are_the_jpeg_files_of_notebook_01(videos, clips, tmp_path):
-    extract_frames(extract_clip, *videos, tmp_path / "frames")
-    for job in clips.to_dict("records"):
-        rows = scale.frames_of_clip(job)
-        assert [row["frame"] for row in rows] == list(range(rows[0]["frames"]))
-        for row in rows:
-            file = tmp_path / "frames" / f"{job['clip']}_frame{row['frame']}.jpg"
-            assert file.read_bytes() == row["jpeg"]
-        assert {row["class"] for row in rows} == {job["class"]}
-
-
-def test_the_columns_and_their_types(clips, parts):
-    list(scale.go_on(clips, parts, Counter(parts).compute))
-    table = pq.read_table(parts)
-    assert table.schema.equals(scale.SCHEMA)
-    assert table.schema.names[:2] == ["clip", "frame"] and {"class", "group"} <= {
-        *table.schema.names
-    }
-    assert table.schema.field("features").type == pa.list_(pa.float32(), 512)
-    about, features = scale.read_features(parts)
-    assert features.shape == (len(about), 512) and features.dtype == np.float32
-    assert (features[:, 0] == about["frame"]).all()
-    assert dict(zip(about["clip"], about["class"], strict=True)) == dict(
-        zip(clips["clip"], clips["class"], strict=True)
-    )
-
-
-def test_a_second_start_skips_finished_clips(clips, parts):
-    first, second, third = (Counter(parts) for _ in range(3))
-    run = scale.go_on(clips, parts, first.compute)
-    assert len(list(islice(run, 2))) == 2
-    run.close()
-    list(scale.go_on(clips, parts, second.compute))
-    list(scale.go_on(clips, parts, third.compute))
-    did = [[clip for call in worker.calls for clip in call] for worker in (first, second)]
-    assert not {*did[0]} & {*did[1]} and sorted(did[0] + did[1]) == sorted(clips["clip"])
-    assert third.calls == []
-    assert sorted(rows_in(parts)) == sorted(expected(clips))
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
-def test_a_run_that_breaks_off_goes_on(clips, parts, error):
-    worker = Counter(parts)
-
-    def breaks_off(todo):
-        yield from islice(worker.compute(todo), 1)
-        raise error
-
-    with pytest.raises(error):
-        list(scale.go_on(clips, parts, breaks_off))
-    assert len(scale.keep_finished(parts, clips)) == 2
-    list(scale.go_on(clips, parts, worker.compute))
-    assert sorted(rows_in(parts)) == sorted(expected(clips))
-
-
-@pytest.mark.parametrize("kept", [0, 3, 0.5, 0.99])
-def test_a_half_written_file_is_noticed_and_not_counted(clips, parts, capsys, kept):
-    list(scale.go_on(clips, parts, Counter(parts).compute))
-    broken = sorted(parts.glob("*.parquet"))[0]
-    its_clips = set(pq.read_table(broken)["clip"].to_pylist())
-    size = broken.stat().st_size
-    os.truncate(broken, kept if isinstance(kept, int) else int(kept * size))
-    finished = scale.keep_finished(parts, clips)
-    assert "half-written files, deleted: 1" in capsys.readouterr().out
-    assert finished == set(clips["clip"]) - its_clips and not broken.exists()
-    worker = Counter(parts)
-    list(scale.go_on(clips, parts, worker.compute))
-    assert {clip for call in worker.calls for clip in call} == its_clips
-    assert sorted(rows_in(parts)) == sorted(expected(clips))
-
-
-def test_a_file_under_its_temporary_name_is_not_counted(clips, parts):
-    worker = Counter(parts)
-    list(scale.go_on(clips.head(2), parts, worker.compute))
-    [part] = parts.glob("*.parquet")
-    part.rename(parts / f".partial-{part.name}")
-    assert scale.keep_finished(parts, clips) == set()
-    assert not list(parts.iterdir())
-
-
-def test_a_clip_split_over_parts_counts_only_when_all_its_frames_are_there(clips, parts):
-    """Frames 0 and 1 of a clip in two files, as when a block was too large for one."""
-    job = clips.iloc[0].to_dict()
-    for row in scale.frames_of_clip(job):
-        Counter(parts)({name: [value] for name, value in row.items()})
-    assert scale.keep_finished(parts, clips) == {job["clip"]}
-    sorted(parts.glob("*.parquet"))[1].unlink()
-    assert scale.keep_finished(parts, clips) == set()
-    assert not list(parts.glob("*.parquet")), "half of a clip was kept"
-
-
-def test_a_frame_that_is_there_twice_does_not_make_up_for_another(clips, parts):
-    first = scale.frames_of_clip(clips.iloc[0].to_dict())[0]
-    twice = {name: [value, value] for name, value in first.items()}
-    Counter(parts)(twice)
-    assert scale.keep_finished(parts, clips) == set()
-
-
-def test_finished_clips_stay_when_others_of_their_part_go(clips, parts):
-    worker = Counter(parts)
-    by_fours = partial(worker.compute, clips_a_part=4)
-    list(scale.go_on(clips, parts, by_fours))
-    changed = clips.assign(version=["new", *clips["version"][1:]])
-    assert scale.keep_finished(parts, changed) == set(clips["clip"][1:])
-    assert {clip for clip, _ in rows_in(parts)} == set(clips["clip"][1:])
-    list(scale.go_on(changed, parts, by_fours))
-    assert worker.calls[-1] == [clips["clip"][0]]
-    assert sorted(rows_in(parts)) == sorted(expected(clips))
-
-
-def test_clips_that_are_not_asked_about_stay(clips, parts):
-    """A small run after a large one loses nothing of it."""
-    worker = Counter(parts)
-    list(scale.go_on(clips, parts, worker.compute))
-    some = clips.head(2).assign(version="new")
-    assert scale.keep_finished(parts, some) == set()
-    assert {clip for clip, _ in rows_in(parts)} == set(clips["clip"][2:])
-    list(scale.go_on(some, parts, worker.compute))
-    assert scale.problems_in(parts, some).empty
-    assert sorted(rows_in(parts)) == sorted(expected(clips))
-
-
-def test_another_video_rate_or_preprocessing_is_another_version(videos):
-    table, root = videos
-    before = scale.clip_table(table, root, FACTS)
-    other = {"preprocess": "of another kind"}
-    assert (scale.clip_table(table, root, other)["version"] != before["version"]).all()
-    assert (scale.clip_table(table, root, FACTS, 2)["version"] != before["version"]).all()
-    write_clip(root / table["video"][0], frames=30)
-    after = scale.clip_table(table, root, FACTS)["version"] != before["version"]
-    assert after.tolist() == [True] + [False] * (len(table) - 1)
+def parts(tmp_path):
+    """An empty folder for parts."""
+    return Parts(tmp_path / "parts")
 
 
 @pytest.fixture
@@ -225,76 +61,96 @@ def broken_clips(videos):
     deleted.unlink()
     write_clip(cut_off, frames=100)
     cut(cut_off, 0.5)
-    return scale.clip_table(table, root, FACTS)
+    return parts_module.clips_to_do(table, root, "facts", 2)
 
 
-def check_the_broken(clips, folder):
-    """All four are listed with their reasons, and the others are complete."""
-    problems = scale.problems_in(folder, clips).set_index("clip")
+def check_the_broken(clips, parts):
+    """All four are listed with their reasons, the others are complete, and nothing is twice."""
+    problems = parts.problems(clips).set_index("clip")
     no_video, empty, deleted, cut_off = clips["clip"][:4]
     assert problems["problem"][empty] == "the file is empty"
     assert problems["problem"][deleted] == "the file is missing"
     assert "not a video" in problems["problem"][no_video]
-    assert "breaks off" in problems["problem"][cut_off] and problems["frames"][cut_off] == 2
+    assert "breaks off" in problems["problem"][cut_off] and problems["frames"][cut_off] == 4
     assert len(problems) == 4
-    about, features = scale.read_features(folder)
-    assert set(about["clip"]) == set(clips["clip"][3:])
-    assert len(features) == len(about) and np.isfinite(features).all()
-
-
-def test_broken_clips_are_listed_with_their_reasons(broken_clips, tmp_path):
-    folder, worker = tmp_path / "parts", Counter(tmp_path / "parts")
-    list(scale.go_on(broken_clips, folder, worker.compute))
-    check_the_broken(broken_clips, folder)
-    assert scale.keep_finished(folder, broken_clips) == set(broken_clips["clip"][3:])
-    list(scale.go_on(broken_clips, folder, worker.compute))  # clips without frames are tried again
-    assert sorted({clip for call in worker.calls[-2:] for clip in call}) == sorted(
-        broken_clips["clip"][:3]
-    )
-    check_the_broken(broken_clips, folder)
-
-
-def test_clips_of_which_nothing_came_are_listed(clips, parts):
-    list(scale.go_on(clips.head(6), parts, Counter(parts).compute))
-    listed = scale.problems_in(parts, clips)
-    assert listed["clip"].tolist() == clips["clip"][6:].tolist()
-    assert listed["problem"].str.startswith("nothing came of it").all()
+    assert parts.about()["clip"].is_unique
+    features = parts.features()
+    assert set(features) == set(clips["clip"][3:])
+    assert all(of_clip.shape == (4, 512) for of_clip in features.values())
 
 
 @pytest.fixture(scope="module")
 def network(weights_folder):
-    """VGG16 as notebook 04 runs it with WAY = "Keras float32"."""
-    return fastest_network(weights_folder, divide_by_255, WAY)
+    """VGG16 as the shared store runs it, pooled."""
+    return fastest_network(weights_folder, preprocess_input, WAY).using(pooled=True)
 
 
-def test_a_worker_computes_what_notebook_04_does(videos, clips, network, weights_folder, tmp_path):
-    table, root = videos
-    extract_frames(extract_clip, table, root, tmp_path / "frames")
-    images = sorted((tmp_path / "frames").glob("*.jpg"))[:6]
-    extract_features(images, network, tmp_path / "features.npy", batch_size=4)
-    of_04 = np.load(tmp_path / "features.npy").astype("float32").mean(axis=(1, 2))
-    folder = tmp_path / "parts"
-    worker = scale.FeatureWorker(weights_folder, folder, WAY, network=network, batch_size=3)
-    list(scale.go_on(clips, folder, lambda todo: scale.plain_loop(todo.head(4), worker)))
-    about, features = scale.read_features(folder)
-    names = about["clip"] + "_frame" + about["frame"].astype(str) + ".jpg"
-    rows = pd.Series(range(len(names)), index=names)[[image.name for image in images]]
-    largest = of_04.max(axis=1, keepdims=True)
-    assert (np.abs(features[rows] - of_04) / largest).max() <= 2**-8
+@pytest.fixture
+def worker(network, weights_folder, parts):
+    """A worker in this process."""
+    return scale.FeatureWorker(weights_folder, parts.root, WAY, batch=3, network=network)
+
+
+def test_frames_are_those_by_the_clock(clips):
+    row = scale.frames_of(clips.iloc[0].to_dict(), 2)
+    frames = scale.as_frames(row["frames"])
+    assert frames.shape == (4, 224, 224, 3) and row["problem"] == ""
+    seen = []
+    look_at(row["path"], to_network_size, lambda batch: seen.append(batch) or batch[:, 0, 0], 2)
+    assert np.array_equal(np.concatenate(seen), frames)
+    assert row["clip"] == clips["clip"][0] and row["decoded"] <= time.time()
+
+
+def test_black_frames_keep_their_size():
+    black = np.zeros((2, 224, 224, 3), "uint8")
+    assert np.array_equal(scale.as_frames(black.tobytes()), black)
+    assert scale.as_frames(b"").shape == (0, 224, 224, 3)
+
+
+def test_a_worker_computes_what_the_store_keeps(clips, worker, parts, network):
+    reports = list(go_on(clips.head(3), parts, partial(scale.plain_loop, worker=worker, rate=2)))
+    assert [report["clips"] for report in reports] == [2, 1]
+    assert [report["frames"] for report in reports] == [8, 4]
+    assert all(r["decoded"] <= r["started"] <= r["finished"] for r in reports)
+    found = parts.features()
+    for clip, path in zip(clips["clip"][:3], clips["path"], strict=False):
+        stored = look_at(path, to_network_size, network, 2).astype("float16").astype("float32")
+        apart = np.abs(found[clip] - stored).max(axis=1) / stored.max(axis=1)
+        assert apart.max() <= 2**-8
+
+
+def test_a_worker_is_warm_before_its_first_part(network, weights_folder, tmp_path):
+    looked = []
+    network = network.using(engine=lambda x: looked.append(len(x)) or np.ones((len(x), 7, 7, 512)))
+    scale.FeatureWorker(weights_folder, tmp_path / "parts", WAY, batch=5, network=network)
+    assert looked == [5]
+
+
+def test_broken_clips_are_listed_by_the_plain_loop(broken_clips, worker, parts):
+    by_loop = partial(scale.plain_loop, worker=worker, rate=2)
+    list(go_on(broken_clips, parts, by_loop))
+    check_the_broken(broken_clips, parts)
+    again = list(go_on(broken_clips, parts, by_loop))
+    assert sum(report["clips"] for report in again) == 3  # those without frames are tried again
+    check_the_broken(broken_clips, parts)
 
 
 @pytest.fixture(scope="module")
 def running_ray():
     """Ray on this machine, for the tests that need it."""
-    scale.start_ray(seats=3, store_megabytes=100)
+    import toolbox
+
+    import framevote
+
+    cluster.start_ray(modules=[framevote, toolbox], seats=3)
     yield
     ray.shutdown()
 
 
-def settings(weights_folder, folder, threads=1):
+def settings(weights_folder, parts, threads=1):
     """The arguments of a scale.FeatureWorker."""
-    places = {"weights": str(weights_folder), "folder": str(folder)}
-    return places | {"way": WAY, "threads": threads, "batch_size": 4}
+    places = {"weights": str(weights_folder), "parts": parts.root}
+    return places | {"way": WAY, "threads": threads, "batch": 4}
 
 
 def test_a_pool_without_a_seat_for_decoding_is_refused(running_ray, clips, weights_folder, parts):
@@ -305,40 +161,33 @@ def test_a_pool_without_a_seat_for_decoding_is_refused(running_ray, clips, weigh
 
 
 def test_a_killed_worker_loses_nothing(
-    running_ray, broken_clips, network, weights_folder, tmp_path
+    running_ray, broken_clips, worker, weights_folder, parts, tmp_path
 ):
-    """Broken clips among the work; a real process is killed; rows equal the plain loop's."""
-    by_ray, by_loop = tmp_path / "ray", tmp_path / "loop"
+    """Broken clips among the work; a real process is killed; features equal the plain loop's."""
+    by_ray = Parts(tmp_path / "ray")
     pool = settings(weights_folder, by_ray)
+    compute = partial(scale.ray_pipeline, workers=1, settings=pool, clips_a_part=1, rate=2)
     victim, workers = None, set()
-    for report in scale.go_on(
-        broken_clips, by_ray, lambda todo: scale.ray_pipeline(todo, 1, pool, 0, 1)
-    ):
+    for report in go_on(broken_clips, by_ray, compute):
         workers.add(report["worker"])
         if victim is None:
             victim = report["worker"]
             psutil.Process(victim).kill()
     assert not psutil.pid_exists(victim)
     assert len(workers) == 2, "no other process took its place"
-    assert scale.keep_finished(shutil.copytree(by_ray, tmp_path / "copy"), broken_clips) == set(
-        broken_clips["clip"][3:]
-    )
     check_the_broken(broken_clips, by_ray)
-    rows = rows_in(by_ray)
-    assert len(rows) == len(set(rows))
-
-    worker = scale.FeatureWorker(weights_folder, by_loop, WAY, network=network)
-    list(scale.go_on(broken_clips, by_loop, lambda todo: scale.plain_loop(todo, worker)))
-    (about, features), (same, theirs) = scale.read_features(by_ray), scale.read_features(by_loop)
-    assert about.equals(same)
-    assert np.allclose(features, theirs, rtol=1e-4, atol=1e-5)
+    list(go_on(broken_clips, parts, partial(scale.plain_loop, worker=worker, rate=2)))
+    assert by_ray.about().equals(parts.about())
+    theirs = parts.features()
+    for clip, features in by_ray.features().items():
+        assert np.allclose(features, theirs[clip], rtol=1e-4, atol=1e-3)
 
 
-def dies_of_the_first(clip, per_second=1):
-    """In place of `frames_of_clip`: a clip that takes its decoder's process down."""
+def dies_of_the_first(clip, rate=2):
+    """In place of `frames_of`: a clip that takes its decoder's process down."""
     if clip["clip"].endswith("_g01_c01"):
         os.kill(os.getpid(), signal.SIGKILL)
-    return scale.frames_of_clip(clip, per_second)
+    return scale.frames_of(clip, rate)
 
 
 def test_a_clip_that_kills_its_decoder_is_given_up_and_listed(
@@ -346,10 +195,36 @@ def test_a_clip_that_kills_its_decoder_is_given_up_and_listed(
 ):
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers lack this file
     pool, clips = settings(weights_folder, parts), clips.head(3)
+    compute = partial(scale.ray_pipeline, workers=1, settings=pool, clips_a_part=1, rate=2)
     with monkeypatch.context() as patch:
-        original = scale.frames_of_clip
-        patch.setattr(scale, "frames_of_clip", dies_of_the_first)
-        list(scale.go_on(clips, parts, lambda todo: scale.ray_pipeline(todo, 1, pool, 0, 1)))
-        assert scale.frames_of_clip is not original
-    assert scale.keep_finished(parts, clips) == set(clips["clip"][1:])
-    assert scale.problems_in(parts, clips)["clip"].tolist() == [clips["clip"][0]]
+        patch.setattr(scale, "frames_of", dies_of_the_first)
+        list(go_on(clips, parts, compute))
+    assert parts.keep_finished(clips) == set(clips["clip"][1:])
+    assert parts.problems(clips)["clip"].tolist() == [clips["clip"][0]]
+
+
+def test_the_picture_has_a_bar_for_each_part_and_marks_the_victim():
+    reports = pd.DataFrame({"worker": [7, 8, 8], "decoded": [0.0, 1, 2]})
+    reports = reports.assign(started=[1.0, 1.5, 4], finished=[3.0, 4, 6])
+    [axis] = cluster.draw_workers(reports, victim=7, killed_at=3.5).axes
+    assert [text.get_text() for text in axis.get_yticklabels()] == [
+        *("decoded", "process 7", "process 8")
+    ]
+    bars = [len(bars.get_paths()) for bars in axis.collections]
+    assert bars == [1, 2] and "Killed after 4 s" in axis.get_title(loc="left")
+    [axis] = cluster.draw_workers(reports).axes
+    assert "Nobody" in axis.get_title(loc="left")
+
+
+def test_the_cluster_of_the_page_has_only_keys_that_ray_knows():
+    jsonschema, yaml = pytest.importorskip("jsonschema"), pytest.importorskip("yaml")
+    notebook = nbformat.read(COURSE / "notebooks" / "11_scale_out.ipynb", as_version=4)
+    text = "\n".join(cell.source for cell in notebook.cells)
+    described = yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
+    schema = Path(ray.__file__).parent / "autoscaler" / "ray-schema.json"
+    jsonschema.validate(described, json.loads(schema.read_text()))
+    assert described["head_node_type"] in described["available_node_types"]
+    assert f"ray:{ray.__version__}-py" in described["docker"]["image"]
+    mounted = re.search(r"-v (\S+):\1$", described["docker"]["run_options"][0])[1]
+    assert mounted in described["initialization_commands"][-1]
+    assert f"cd {mounted}" in described["setup_commands"][0] and "file_mounts" not in described
