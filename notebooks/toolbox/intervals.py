@@ -45,3 +45,12 @@ def in_brackets(low, high):
     """
     none = low is None or np.isnan(low)
     return "(one group, no interval)" if none else f"({low:.0%} to {high:.0%})"
+
+
+def in_points(values, groups):
+    """A mean paired difference as text, in percentage points with its interval, such as
+    "+7 (+2 to +12)"; arguments as in `difference_over_groups`.
+    """
+    low, high = difference_over_groups(values, groups)
+    middle = f"{100 * np.mean(values):+.0f}"
+    return middle if low is None else f"{middle} ({100 * low:+.0f} to {100 * high:+.0f})"

@@ -7,6 +7,7 @@ from toolbox.files import read_csv
 from toolbox.validate import as_array
 from toolbox.vgg16 import Network, fastest_network
 
+import numpy as np
 from keras.applications.vgg16 import preprocess_input
 
 
@@ -35,3 +36,20 @@ def pooled_clips(dataset, prepare, per_second=4):
     if videos.empty:
         raise ValueError(f"None of the clips of {dataset.name} can be used: {problems}")
     return videos, as_array([features[clip] for clip in videos["clip"]]), problems
+
+
+def recipe_clips(dataset, videos):
+    """The features of the 2019 recipe as notebooks 04 and 05 left them (one frame a second, divided
+    by 255), the mean over the 7 x 7 positions: an array (n,) of arrays float32 (frames, 512).
+
+    videos: DataFrame with `video`, the clips in their order. Raises ValueError if a clip has no
+    frames there.
+    """
+    features = {}
+    for table, file in (("train_new", "features"), ("test_frames", "test_features")):
+        of_clip = read_csv(dataset.data / f"{table}.csv").groupby("video").indices
+        maps = np.load(dataset.data / f"{file}.npy", mmap_mode="r")
+        features |= {clip: maps[rows].mean((1, 2), "float32") for clip, rows in of_clip.items()}
+    if missing := [video for video in videos["video"] if video not in features]:
+        raise ValueError(f"{missing[0]} has no frames: run notebooks 01 to 05 again.")
+    return as_array([features[video] for video in videos["video"]])

@@ -1,12 +1,15 @@
 """Classifiers judged on groups that they never met: scikit-learn's cross-validation over clips."""
 
+from itertools import pairwise
+
 from toolbox.files import write_csv
-from toolbox.intervals import difference_over_groups, verdict
+from toolbox.intervals import in_points, verdict
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit
+from threadpoolctl import threadpool_limits
 
 
 def as_array(clips):
@@ -44,10 +47,11 @@ def out_of_group(model, clips, labels, groups, learn=None, folds=10):
     for known, unseen in GroupKFold(folds).split(clips, groups=groups) if folds > 1 else ():
         known = known if learn is None else known[learn[known]]
         if len(known):
-            fitted = clone(model).fit(clips[known], labels[known])
+            with threadpool_limits(1, "blas"):  # small matrices: threads would only wait
+                fitted = clone(model).fit(clips[known], labels[known])
+                answers = fitted.predict_proba(clips[unseen])
             said[unseen] = 0
-            columns = np.searchsorted(classes, fitted.classes_)
-            said[np.ix_(unseen, columns)] = fitted.predict_proba(clips[unseen])
+            said[np.ix_(unseen, np.searchsorted(classes, fitted.classes_))] = answers
     return said
 
 
@@ -76,8 +80,9 @@ def new_strangers(model, clips, labels, new_clips, new_labels):
 
 
 def is_right(said, labels):
-    """Which clips get the right answer: (n,) bool, from probabilities (n, classes) whose columns are
-    the sorted classes of `labels` (n,).
+    """Which clips get the right answer: (n,) bool.
+
+    said: probabilities (n, classes), columns the sorted classes of `labels` (n,).
     """
     return said.argmax(axis=1) == np.unique(labels, return_inverse=True)[1]
 
@@ -96,14 +101,13 @@ def compare(answers, labels, groups):
     first, *_ = right.values()
     rows = {}
     for name, said in answers.items():
-        gain = 100 * (right[name].astype(float) - first)
-        low, high = difference_over_groups(gain / 100, groups)
+        gain = right[name].astype(float) - first
         rows[name] = {
             "accuracy": right[name].mean(),
             "claimed": said.max(axis=1).mean(),
             "log loss": -np.log(said[np.arange(len(true)), true].clip(1e-6)).mean(),
-            "points gained": f"{gain.mean():+.0f} ({100 * low:+.0f} to {100 * high:+.0f})",
-            "so": verdict(gain / 100, groups),
+            "points gained": in_points(gain, groups),
+            "so": verdict(gain, groups),
         }
     rows[next(iter(rows))] |= {"points gained": "", "so": ""}
     return pd.DataFrame(rows.values(), index=list(rows))
@@ -180,3 +184,16 @@ def least_sure(fitted, clips, count):
     if len(clips) == 0:
         return np.zeros(0, int)
     return np.argsort(fitted.predict_proba(clips).max(axis=1), kind="stable")[:count]
+
+
+def steps(right, groups):
+    """What each of several methods gains over the one before it: a DataFrame of `step`, `points`
+    with their 95 % interval over groups, and what that shows (`toolbox.intervals`).
+
+    right: a dict from name to (n,) bool, which of the same clips it gets right; groups: (n,).
+    """
+    rows, names = [], list(right)
+    for before, name in pairwise(names):
+        gain = right[name].astype(float) - right[before]
+        rows.append((name, in_points(gain, groups), verdict(gain, groups)))
+    return pd.DataFrame(rows, columns=["step", "points gained", "so"])
