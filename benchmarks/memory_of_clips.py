@@ -39,11 +39,13 @@ def steps_with_clips(videos, source, folder):
     vote(videos, source, network, head, 1.0, folder / "test")
     peaks["05 votes"] = peak_megabytes()
     if importlib.util.find_spec("ray"):
-        from framevote.scale import FeatureWorker, clip_table, go_on, plain_loop
+        from toolbox.parts import clips_to_do, go_on
+
+        from framevote.scale import FeatureWorker, plain_loop
 
         worker = FeatureWorker(None, folder / "parts", network.way, network=network)
-        clips = clip_table(videos, source, network.facts)
-        for _ in go_on(clips, folder / "parts", lambda todo: plain_loop(todo, worker)):
+        clips = clips_to_do(videos, source, network.facts, 4)
+        for _ in go_on(clips, worker.parts, lambda todo: plain_loop(todo, worker)):
             pass
         peaks["11 parts"] = peak_megabytes()
     return peaks
