@@ -6,12 +6,14 @@ from toolbox.control import (
     ignores_order,
     most_often_right,
     pairs_told_apart,
+    rows_of,
     value_of_order,
-    within_pair,
 )
 
 import numpy as np
 import pytest
+
+from framevote.order import within_pair
 
 WAYS = ["ordered / ordered", "shuffled / shuffled", "ordered / shuffled", "ordered / backwards"]
 LABELS = np.array(["a", "b"] * 12)
@@ -64,14 +66,26 @@ def test_whoever_ignores_the_order_is_right_in_exactly_half(tie):
     same = np.random.default_rng(0).dirichlet([1, 1], size=24)
     same = np.full_like(same, 0.5) if tie else same
     blind = dict.fromkeys(WAYS, same)
-    table = pairs_told_apart({"blind": blind}, LABELS, GROUPS, [["a", "b"]])
+    table = pairs_told_apart(within_pair, {"blind": blind}, LABELS, GROUPS, [["a", "b"]])
     assert table.loc["blind", "a or b"] == "50.0%, no difference shown"
-    told = pairs_told_apart({"reads": said(1, 1, 1, 0)}, LABELS, GROUPS, [["a", "b"]])
+    told = pairs_told_apart(within_pair, {"reads": said(1, 1, 1, 0)}, LABELS, GROUPS, [["a", "b"]])
     assert told.loc["reads", "a or b"] == "100.0%, better"
 
 
 def test_without_pairs_the_table_has_no_columns():
-    assert pairs_told_apart({"blind": said(1, 1, 1, 1)}, LABELS, GROUPS, []).shape == (1, 0)
+    assert pairs_told_apart(within_pair, {"blind": said(1, 1, 1, 1)}, LABELS, GROUPS, []).shape == (
+        1,
+        0,
+    )
+
+
+def test_a_row_for_each_method_in_order_and_shuffled():
+    def measured(method, level, part, right, groups, chance):
+        return method, part, right.mean(), chance
+
+    in_order, shuffled = rows_of(measured, {"reads": said(1, 0.5, 0, 0)}, LABELS, GROUPS, "test")
+    assert in_order == [("reads", "test", 1, 0.5)]
+    assert shuffled == [("reads, frames shuffled", "test", 0.5, 0.5)]
 
 
 def test_the_picture_has_a_line_for_each_method():

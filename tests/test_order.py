@@ -34,7 +34,6 @@ from framevote.order import (
     optical_flow,
     rate,
     recurrent,
-    reversed_clip,
     transformer,
     with_change,
     with_step,
@@ -169,7 +168,7 @@ class Ramp(ClassifierMixin, BaseEstimator):
 
 def test_the_control_learns_and_judges_in_and_out_of_order():
     clips, labels = rising_or_falling(60)
-    said = examine(Ramp(), clips, labels, np.arange(60).astype(str), reversed_clip)
+    said = examine(Ramp(), clips, labels, np.arange(60).astype(str), np.flipud)
     rises = labels == "rises"
     assert np.array_equal(said[IN_ORDER][:, 1], rises)
     assert np.array_equal(said["ordered / backwards"][:, 1], ~rises)
@@ -180,7 +179,7 @@ def test_the_control_learns_and_judges_in_and_out_of_order():
 def test_who_ignores_the_order_says_the_same_four_times():
     clips, labels = rising_or_falling(40)
     model = linear_classifier(lambda clips: np.stack([clip.mean(axis=0) for clip in clips]))
-    said = examine(model, clips, labels, np.arange(40).astype(str), reversed_clip)
+    said = examine(model, clips, labels, np.arange(40).astype(str), np.flipud)
     assert ignores_order(said)
     assert all(np.allclose(one, said[IN_ORDER], atol=0.01) for one in said.values())
 

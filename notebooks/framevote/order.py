@@ -27,13 +27,13 @@ __all__ = [
     "optical_flow",
     "rate",
     "recurrent",
-    "reversed_clip",
     "transformer",
     "with_change",
     "with_step",
+    "within_pair",
 ]
 
-# %% ../08_model_the_order_of_frames.ipynb #08-3c0
+# %% ../08_model_the_order_of_frames.ipynb #08-4b0
 # "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
 from functools import partial
 
@@ -171,7 +171,7 @@ def rate(peak, epochs, warm_up=4):
     return CosineDecay(peak / warm_up, rest, warmup_target=peak, warmup_steps=warm_up)
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-548
+# %% ../08_model_the_order_of_frames.ipynb #08-976
 def examine(model, clips, labels, groups, backwards, folds=10):
     """What a model says of clips whose groups it never met: a dict of probabilities (n, classes),
     by what it learned from and what it judged.
@@ -192,9 +192,19 @@ def examine(model, clips, labels, groups, backwards, folds=10):
     }
 
 
-def reversed_clip(clip):
-    """A clip's frames in the opposite order."""
-    return clip[::-1]
+# %% ../08_model_the_order_of_frames.ipynb #08-337
+def within_pair(forwards, backwards, truth, pair):
+    """How often each clip of two classes is told from itself played backwards, when only these two
+    answers count: (m,) of 0, 0.5 or 1, for the m clips of the pair.
+
+    forwards, backwards: (n, classes) probabilities for the clips and for their reversals; truth:
+    (n,) class indices; pair: two of these, each other's reverse. A tie counts as the first of them.
+    """
+    first, second = pair
+    mine = np.isin(truth, pair)
+    ahead, behind = (said[mine, first] >= said[mine, second] for said in (forwards, backwards))
+    is_first = truth[mine] == first
+    return ((ahead == is_first) * 1.0 + (behind != is_first)) / 2
 
 
 # %% ../08_model_the_order_of_frames.ipynb #08-496
@@ -281,7 +291,7 @@ def departures_so_far(clip):
     return roots - np.cumsum(roots, axis=0) / np.arange(1, len(roots) + 1)[:, None]
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-976
+# %% ../08_model_the_order_of_frames.ipynb #08-3fc
 class Streaming:
     """A trained `recurrent` network that reads one frame after the other: call it with features
     (d,), and get the probabilities (classes,) of what it has seen so far.

@@ -11,7 +11,7 @@ from toolbox.validate import is_right
 import numpy as np
 import pandas as pd
 
-IN_ORDER, SHUFFLED = "ordered / ordered", "shuffled / shuffled"
+WAYS = IN_ORDER, SHUFFLED = "ordered / ordered", "shuffled / shuffled"
 
 
 def in_order(answers):
@@ -52,6 +52,19 @@ def value_of_order(answers, labels, groups):
     return pd.DataFrame(rows).T
 
 
+def rows_of(measured, answers, labels, groups, part):
+    """Two lists of rows of `results.json`: all methods in order; learned from and judged shuffled.
+
+    measured: as in `framevote.voting`, makes a row; part: which clips these are.
+    """
+    chance, both = 1 / len(np.unique(labels)), ([], [])
+    for name, said in answers.items():
+        for rows, way, suffix in zip(both, WAYS, ("", ", frames shuffled"), strict=True):
+            right = is_right(said[way], labels)
+            rows.append(measured(name + suffix, "video", part, right, groups, chance))
+    return both
+
+
 def draw_control(rows, shuffled, title):
     """Draw every method in order, with its interval, and as diamonds those that learned from and
     judged shuffled clips; returns the matplotlib figure.
@@ -62,24 +75,11 @@ def draw_control(rows, shuffled, title):
     return draw_intervals(rows, rows[0]["chance"], title, beside, IN_ORDER)
 
 
-def within_pair(forwards, backwards, truth, pair):
-    """How often each clip of two classes is told from itself played backwards, when only these two
-    answers count: (m,) of 0, 0.5 or 1, for the m clips of the pair.
-
-    forwards, backwards: (n, classes) probabilities for the clips and for their reversals; truth:
-    (n,) class indices; pair: two of these, each other's reverse. An equal probability counts as the
-    first of the pair. Whoever ignores the order is right in exactly half.
-    """
-    first, second = pair
-    mine = np.isin(truth, pair)
-    ahead, behind = (said[mine, first] >= said[mine, second] for said in (forwards, backwards))
-    is_first = truth[mine] == first
-    return ((ahead == is_first) * 1.0 + (behind != is_first)) / 2
-
-
-def pairs_told_apart(answers, labels, groups, pairs):
+def pairs_told_apart(within_pair, answers, labels, groups, pairs):
     """A DataFrame with a row for each method: for each pair of classes the share of clips, forwards
     and backwards, that get the right one of the two names, and what that shows against one half.
+
+    within_pair: as in `framevote.order`.
     """
     classes, truth = np.unique(labels, return_inverse=True)
     table = pd.DataFrame(index=list(answers))

@@ -3,7 +3,7 @@
 from toolbox.kept import kept
 from toolbox.parallel import in_threads, progress
 from toolbox.record import digest_of
-from toolbox.videos import evenly_spaced, open_video, probe, result_or_problem
+from toolbox.videos import LONG_CLIP, evenly_spaced, open_video, probe, result_or_problem
 
 import cv2
 import matplotlib.pyplot as plt
@@ -68,6 +68,25 @@ def colour_wheel(side=101):
     wheel = flow_colours(np.dstack([x, y]).astype("float32"), 1)
     wheel[np.hypot(x, y) > 1] = 255
     return wheel
+
+
+def fastest_moment(path, optical_flow, count=12):
+    """Of some frames of a clip the one that moves most: (frame, flow), grey (height, width) and
+    (height, width, 2). optical_flow: function of two frames.
+    """
+    moments = ((before, optical_flow(before, after)) for before, after in neighbours(path, count))
+    return max(moments, key=lambda moment: np.abs(moment[1]).mean())
+
+
+def flow_film(path, optical_flow, longest=40):
+    """The first frames of a clip and the flow at each of them in colour, two lists of RGB uint8
+    arrays. optical_flow: function of two frames.
+    """
+    pairs = list(neighbours(path, LONG_CLIP))[:longest]
+    flows = [optical_flow(*pair) for pair in pairs]
+    fastest = np.quantile(np.linalg.norm(flows, axis=-1), 0.99)
+    frames = [cv2.cvtColor(before, cv2.COLOR_GRAY2RGB) for before, _ in pairs]
+    return frames, [flow_colours(flow, fastest) for flow in flows]
 
 
 def draw_flows(moments, title=None):

@@ -1,0 +1,67 @@
+"""The toolbox of optical flow: what is kept for each clip, and pictures."""
+
+from toolbox.flow import (
+    colour_wheel,
+    draw_flows,
+    fastest_moment,
+    flow_colours,
+    flow_film,
+    motion_of_clips,
+)
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from clips import write_clip
+
+
+def difference(before, after):
+    """Stands in for optical flow: how grey changes, in both directions."""
+    return np.repeat((after.astype("float32") - before)[..., None], 2, axis=2)
+
+
+def test_motion_is_computed_once_and_a_broken_clip_is_named(tmp_path):
+    looked = []
+
+    def look(path):
+        looked.append(path.name)
+        if path.name == "b.avi":
+            raise ValueError("not a video")
+        return np.full((2, 3), len(path.name), "float32")
+
+    for name in ("a.avi", "b.avi"):
+        (tmp_path / name).write_bytes(b"")
+    videos = pd.DataFrame({"clip": ["a", "b"], "video": ["a.avi", "b.avi"]})
+    for _ in range(2):
+        motion, problems = motion_of_clips(look, videos, tmp_path, tmp_path / "kept", [1])
+        assert np.array_equal(motion[0], np.full((2, 3), 5)) and motion[1] is None
+        assert problems == {"b": "not a video"}
+    assert looked.count("a.avi") == 1
+    motion_of_clips(look, videos, tmp_path, tmp_path / "kept", [2])  # made from something else
+    assert looked.count("a.avi") == 2
+
+
+def test_the_direction_of_motion_is_seen_in_colour():
+    flow = np.zeros((20, 20, 2), "float32")
+    flow[:10, :, 0], flow[10:, :, 0] = 2, -1
+    picture = flow_colours(flow, fastest=2)
+    assert picture.dtype == np.uint8 and picture.shape == (20, 20, 3)
+    assert picture[0, 0].tolist() == [255, 0, 0]  # to the right: hue 0, red
+    assert picture[-1, 0].tolist() == [0, 127, 127]  # to the left: its opposite, half as fast
+
+
+def test_the_wheel_is_the_key_to_the_colours():
+    wheel = colour_wheel(21)
+    assert wheel[10, 20].tolist() == [255, 0, 0] and wheel[10, 0].tolist() == [0, 255, 255]
+    assert wheel[10, 10].tolist() == [0, 0, 0] and wheel[0, 0].tolist() == [255, 255, 255]
+
+
+def test_pictures_of_a_clip(tmp_path):
+    write_clip(tmp_path / "clip.avi", frames=12)
+    frame, flow = fastest_moment(tmp_path / "clip.avi", difference)
+    assert flow.shape == (*frame.shape, 2)
+    figure = draw_flows({"one": (frame, flow), "other": (frame, flow)}, "title")
+    assert [axis.get_title() for axis in figure.axes[::3][:2]] == ["one", "other"]
+    plt.close(figure)
+    frames, flows = flow_film(tmp_path / "clip.avi", difference, longest=5)
+    assert len(frames) == len(flows) == 5 and frames[0].shape == flows[0].shape
