@@ -3,7 +3,7 @@
 from itertools import combinations_with_replacement
 from math import factorial
 
-from toolbox.intervals import difference_over_groups, in_brackets, verdict
+from toolbox.intervals import difference_over_groups, in_brackets, in_points, verdict
 
 import numpy as np
 import pytest
@@ -241,3 +241,11 @@ def test_an_interval_as_text():
     assert in_brackets(0.414, 0.626) == "(41% to 63%)"
     assert in_brackets(0, 1.0) == "(0% to 100%)"
     assert in_brackets(None, None) == in_brackets(np.nan, np.nan) == "(one group, no interval)"
+
+
+def test_a_difference_in_points():
+    groups = np.repeat(["a", "b", "c"], 10)
+    gain = np.concatenate([[1] * k + [0] * (10 - k) for k in (1, 2, 3)])
+    # mean 0.2, deviation 0.1 between three groups, t = 4.303: 0.2 +- 4.303 * 0.1 / sqrt(3)
+    assert in_points(gain, groups) == "+20 (-5 to +45)"
+    assert in_points(gain[:10], groups[:10]) == "+10"

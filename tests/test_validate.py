@@ -11,6 +11,7 @@ from toolbox.validate import (
     least_sure,
     new_strangers,
     out_of_group,
+    steps,
     threshold_for,
 )
 
@@ -303,3 +304,14 @@ def test_a_round_of_labelling_never_labels_what_it_is_judged_by(tmp_path):
             assert set(learned[4:]) <= set(pool)
         assert learned[4:] == asked[draw]
     assert table.to_numpy().min() >= 0 and table.to_numpy().max() <= 1
+
+
+def test_steps_compare_each_with_the_one_before():
+    groups = np.repeat([f"g{k}" for k in range(6)], 4)
+    wrong, right = np.zeros(24, bool), np.ones(24, bool)
+    found = steps({"a": wrong, "b": right, "c": right}, groups)
+    assert found["step"].tolist() == ["b", "c"]
+    assert found["points gained"].tolist() == ["+100 (+100 to +100)", "+0 (+0 to +0)"]
+    assert found["so"].tolist() == ["better", "no difference shown"]
+    few = steps({"a": wrong[:8], "b": right[:8]}, groups[:8])
+    assert few["so"].tolist() == ["can't tell (2 groups)"]
