@@ -43,7 +43,7 @@ def test_damaged_results_are_named_and_left_alone(tmp_path, content):
     path.write_text(content)
     for read in (read_results, lambda path: record_results(path, "05", [{"method": "new"}])):
         with pytest.raises(
-            ValueError, match=r"results\.json is damaged \(.*: delete it, then run th"
+            ValueError, match=r"results\.json is damaged \(.*: delete it, then run ag"
         ):
             read(path)
     assert path.read_text() == content
