@@ -1,172 +1,177 @@
-"""Notebook 07: heat maps, covered windows, moving regions, calibration, neighbours."""
+"""Notebook 07: the exact map of a linear classifier, covered windows, calibration, neighbours."""
 
-import toolbox  # noqa: F401  before TensorFlow, which it silences
+import toolbox  # noqa: F401  before Keras, which it silences
+from toolbox.validate import as_array
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from scipy.special import softmax
 
 from framevote.explain import (
+    best_temperature,
     cover,
-    draw_heat,
+    exact_map,
     grad_cam,
-    moving_region,
+    gradient,
+    logit_parts,
+    losses,
     nearest_clips,
     reliability,
-    scores_by,
-    up_to_last_convolution,
+    tempered,
     window_at,
 )
-from framevote.transfer import make_head
-
-# Grad-CAM
+from framevote.pooling import linear_classifier, mean_and_deviation, square_roots
 
 
-def maps_of_noise(n=3, side=8, detectors=5, seed=0):
+def maps_of_noise(steps=5, side=3, channels=6, seed=0):
     """Maps as a convolution with ReLU puts them out: not negative, some zero."""
-    values = np.random.default_rng(seed).normal(size=(n, side, side, detectors))
+    values = np.random.default_rng(seed).normal(size=(steps, side, side, channels))
     return np.maximum(values, 0).astype("float32")
 
 
-def top_left_quarter(maps):
-    """Scores of a network that reads the top left quarter only: class 0 likes the first detector
-    there, class 1 dislikes it."""
-    seen = tf.reduce_sum(maps[:, : maps.shape[1] // 2, : maps.shape[2] // 2, 0], axis=(1, 2))
-    return tf.stack([seen, -seen], axis=1)
+def fitted_classifier(labels, channels=6):
+    clips = as_array([maps_of_noise(seed=k, channels=channels) for k in range(len(labels))])
+    pooled = as_array([clip.mean(axis=(1, 2)) for clip in clips])
+    model = linear_classifier(mean_and_deviation, square_roots)
+    return model.fit(pooled, np.array(labels)), clips, pooled
 
 
-def test_the_heat_is_the_first_detectors_map_where_only_that_counts():
-    maps = maps_of_noise()
-    heat = grad_cam(maps, top_left_quarter, [0, 0, 0])
-    assert heat.shape == (3, 8, 8)
-    assert np.allclose(heat, maps[..., 0] * 0.25, atol=1e-6)  # a quarter of all gradients is 1
+# The exact map
 
 
-def test_evidence_against_a_class_is_cut_off():
-    assert (grad_cam(maps_of_noise(), top_left_quarter, [1, 1, 1]) == 0).all()
+@pytest.mark.parametrize("labels", [list("abcabcabc"), list("abababab")])
+def test_the_maps_sum_to_the_logits(labels):
+    model, clips, pooled = fitted_classifier(labels)
+    weights, constants = logit_parts(model)
+    assert weights.shape == (len(set(labels)), 12) and constants.shape == (len(set(labels)),)
+    for maps, said in zip(clips, model.predict_proba(pooled), strict=True):
+        logits = [2 * exact_map(maps, one).sum() for one in weights] + constants
+        assert softmax(logits) == pytest.approx(said, abs=1e-5)
 
 
-def test_a_network_that_reads_the_top_left_quarter_is_hot_there():
-    """A convolution that sees nothing but that quarter, of pictures that are bright elsewhere."""
-    rng = np.random.default_rng(0)
-    pictures = rng.uniform(0, 0.1, (8, 32, 32, 3)).astype("float32")
-    pictures[:, 4:10, 4:10], pictures[:, 18:30, 18:30] = 0.5, 1.0
-    seen = np.zeros((32, 32, 3), "float32")
-    seen[:16, :16] = 1
-    frame = keras.Input((32, 32, 3))
-    detectors = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="detectors")
-    maps = detectors(keras.layers.Multiply()([frame, seen[None]]))
-    detectors.set_weights([np.ones((3, 3, 3, 4)), np.zeros(4)])
-    maps = keras.Model(frame, maps).predict_on_batch(pictures)
-    heat = grad_cam(maps, lambda maps: tf.reduce_sum(maps, axis=(1, 2)), np.zeros(8, int))
-    assert heat[:, 17:].max() == heat[:, :, 17:].max() == 0
-    corners = np.array([window_at(one, 6) for one in heat])
-    assert (abs(corners - 4) <= 1).all()  # on the bright patch of that quarter
+def test_the_gradient_is_that_of_the_roots_at_a_fixed_norm():
+    maps, weights = maps_of_noise().astype(float), np.random.default_rng(1).normal(size=12)
+
+    def roots(maps):
+        frames = maps.mean(axis=(1, 2))
+        return np.sqrt(np.concatenate([frames.mean(axis=0), frames.std(axis=0)]))
+
+    norm, found = np.linalg.norm(roots(maps)), gradient(maps, weights)
+    for step, channel in [(0, 0), (2, 3), (4, 5)]:
+        more, less = maps.copy(), maps.copy()
+        more[step, 1, 2, channel] += 1e-5
+        less[step, 1, 2, channel] -= 1e-5
+        slope = weights @ (roots(more) - roots(less)) / norm / 2e-5
+        assert found[step, channel] == pytest.approx(slope, rel=1e-4)
 
 
-def test_each_frame_is_explained_by_itself():
-    maps = maps_of_noise(4)
-    together = grad_cam(maps, top_left_quarter, [0, 1, 0, 1])
-    alone = [grad_cam(maps[i : i + 1], top_left_quarter, [i % 2])[0] for i in range(4)]
-    assert np.allclose(together, alone)
+def test_evidence_lies_where_the_channel_is_active():
+    maps = np.zeros((2, 3, 3, 2), "float32")
+    maps[:, 0, 2, 0], maps[:, 1, 1, 1] = 1, 4
+    heat = exact_map(maps, np.array([1.0, -1.0, 0, 0]))
+    assert heat[0, 0, 2] == pytest.approx(1 / 2 / np.sqrt(5) / 2)  # root 1 of norm root 5, halved
+    assert heat[1, 1, 1] == pytest.approx(-2 / 2 / np.sqrt(5) / 2)
+    assert np.count_nonzero(heat) == 4
 
 
-def test_the_two_halves_make_the_whole_network(base):
-    keras.utils.set_random_seed(0)
-    head, frames = make_head(3), np.random.default_rng(0).uniform(0, 1, (2, 224, 224, 3))
-    frames = frames.astype("float32")
-    maps = up_to_last_convolution(base).predict_on_batch(frames)
-    assert maps.shape == (2, 14, 14, 512)
-    halves = tf.nn.softmax(scores_by(head, 7.0)(maps)).numpy()
-    features = base.predict_on_batch(frames).reshape(2, -1) / 7.0
-    assert np.allclose(halves, head.predict_on_batch(features), atol=1e-4)
+@pytest.mark.parametrize("steps", [1, 4])
+def test_a_still_clip_has_no_deviation_and_no_division_by_zero(steps):
+    maps = np.repeat(maps_of_noise(1), steps, axis=0)
+    maps[..., 0] = 0
+    by_deviation = np.repeat([0.0, 1.0], 6)
+    assert (exact_map(maps, by_deviation) == 0).all()
+    by_mean = exact_map(maps, 1 - by_deviation)
+    roots = np.sqrt(maps.mean(axis=(0, 1, 2)))
+    assert 2 * by_mean.sum() == pytest.approx(roots.sum() / np.linalg.norm(roots), rel=1e-5)
 
 
-def test_heat_is_drawn_where_it_is_hot():
-    frame, heat = np.full((40, 60, 3), 100, "uint8"), np.zeros((4, 6))
-    heat[0, 0] = 3.0
-    drawn = draw_heat(frame, heat)
-    assert drawn.shape == frame.shape and drawn.dtype == np.uint8
-    assert (drawn[20:, 30:] == frame[20:, 30:]).all()
-    assert drawn[0, 0, 0] > 200 and drawn[0, 0, 2] < 50  # red
+def test_grad_cam_of_the_whole_clip_misses_the_deviation():
+    maps, by_deviation = maps_of_noise(), np.repeat([0.0, 1.0], 6)
+    assert exact_map(maps, by_deviation).sum() > 0.1
+    assert np.allclose(grad_cam(maps, by_deviation), 0, atol=1e-6)
 
 
-def test_no_heat_changes_nothing():
-    frame = np.full((8, 8, 3), 100, "uint8")
-    assert (draw_heat(frame, np.zeros((2, 2))) == frame).all()
+def test_grad_cam_is_the_positive_part_where_only_the_mean_counts():
+    maps, weights = maps_of_noise(), np.array([1, -2, 3, -1, 0, 1] + 6 * [0.0])
+    assert np.allclose(grad_cam(maps, weights), np.maximum(exact_map(maps, weights), 0), atol=1e-6)
 
 
 # Windows
 
 
-def test_the_hottest_and_the_coldest_window():
-    heat = np.ones((6, 6))
-    heat[3:5, 2:4], heat[0:2, 4:6] = 9, 0
+def test_the_window_with_the_largest_sum():
+    heat = np.ones((7, 7))
+    heat[3:5, 2:4] = 9
     assert window_at(heat, 2) == (3, 2)
-    assert window_at(heat, 2, hottest=False) == (0, 4)
-
-
-def test_random_windows_lie_inside_and_differ():
-    rng = np.random.default_rng(0)
-    corners = {window_at(np.zeros((6, 6)), 4, rng=rng) for _ in range(100)}
-    assert corners == {(row, column) for row in range(3) for column in range(3)}
+    assert window_at(-heat, 2) == (0, 0)
 
 
 def test_covering_leaves_the_rest_alone():
-    frame = np.zeros((224, 224, 3), "uint8")
-    covered = cover(frame, (0, 9), 5)
-    assert (covered[:80, 144:] == 128).all()
-    assert covered.sum() == 128 * 80 * 80 * 3
-    assert frame.sum() == 0
-
-
-# What moves
-
-
-def test_a_moving_square_is_found():
-    frames = np.full((6, 60, 80, 3), 50, "uint8")
-    frames += np.random.default_rng(0).integers(0, 3, frames.shape, dtype="uint8")  # noise
-    for time, frame in enumerate(frames):
-        frame[20:30, 10 + 8 * time : 20 + 8 * time] = 200
-    region = moving_region(list(frames), margin=0.03)
-    assert region[20:30, 12:58].mean() > 0.95
-    assert not region[:15].any() and not region[36:].any()
-
-
-@pytest.mark.parametrize("count", [1, 5])
-def test_nothing_moves_in_a_still_clip(count):
-    still = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype="uint8")
-    assert not moving_region([still] * count).any()
+    picture = np.zeros((224, 224, 3), "uint8")
+    covered = cover(picture, (0, 4), 3, np.array([124, 117, 104]))
+    assert (covered[:96, 128:] == [124, 117, 104]).all()
+    assert covered.sum() == (124 + 117 + 104) * 96 * 96
+    assert picture.sum() == 0
 
 
 # Calibration and neighbours
 
 
+def certain(share, classes=2):
+    """Probabilities whose highest, the first, is `share`."""
+    rest = (1 - np.asarray(share, float)) / (classes - 1)
+    return np.stack([share] + [rest] * (classes - 1), axis=1)
+
+
 def test_reliability_by_hand():
-    diagram, error = reliability([0.95, 0.95, 0.55, 1.0], [True, False, True, True], bins=10)
-    assert diagram["n"].tolist() == [1, 3]
-    assert diagram["accuracy"].tolist() == pytest.approx([1, 2 / 3])
-    assert diagram["confidence"].tolist() == pytest.approx([0.55, 2.9 / 3])
-    assert error == pytest.approx(0.45 / 4 + (2.9 - 2) / 4)
+    said = certain([0.9, 0.8, 0.6, 0.7])
+    labels, groups = np.array(["a", "b", "a", "a"]), np.array(["g1", "g2", "g1", "g2"])
+    table, error = reliability(said, labels, groups, np.array(["a", "b"]), least=2)
+    assert table["n"].tolist() == [2, 2]
+    assert table["confidence"].tolist() == pytest.approx([0.65, 0.85])
+    assert table["accuracy"].tolist() == [1, 0.5]
+    assert error == pytest.approx(0.35)
+    assert (table["low"] <= table["accuracy"]).all() and (table["accuracy"] <= table["high"]).all()
 
 
-def test_a_calibrated_classifier_has_a_small_error():
-    rng = np.random.default_rng(0)
-    confidence = rng.uniform(0.3, 1, 20_000)
-    _, error = reliability(confidence, rng.uniform(size=20_000) < confidence)
-    assert error < 0.02
-    _, boasting = reliability(confidence, rng.uniform(size=20_000) < confidence - 0.2)
-    assert boasting == pytest.approx(0.2, abs=0.02)
+@pytest.mark.parametrize(("n", "bins"), [(10, 1), (60, 2), (294, 10), (1000, 10)])
+def test_bins_hold_enough_clips(n, bins):
+    said = certain(np.linspace(0.5, 1, n))
+    labels, groups = np.array(["a", "b"] * (n // 2)), np.array(["g"] * n)
+    table, _ = reliability(said, labels, groups, np.array(["a", "b"]))
+    assert len(table) == bins and table["n"].sum() == n
+    assert table["n"].min() >= min(25, n)
+    assert table["low"].isna().all()  # of one group there is no interval
 
 
-def test_neighbours_by_direction_not_by_length():
-    known = np.array([[0.0, 1.0], [1.0, 1.0], [100.0, 1.0]])
-    order, cosines = nearest_clips(np.array([[2.0, 0.0]]), known, count=2)
-    assert order.tolist() == [[2, 1]]
-    assert cosines[0] == pytest.approx([1.0, 0.7071], abs=1e-3)
+def test_losses_by_hand():
+    said, classes = np.array([[0.5, 0.3, 0.2], [0, 0, 1.0]]), np.array(["a", "b", "c"])
+    log_loss, brier = losses(said, np.array(["a", "b"]), classes)
+    assert log_loss == pytest.approx([np.log(2), -np.log(1e-6)])
+    assert brier == pytest.approx([0.25 + 0.09 + 0.04, 2])
 
 
-def test_fewer_known_clips_than_asked_for():
-    order, _ = nearest_clips(np.eye(2), np.eye(2), count=5)
-    assert order.tolist() == [[0, 1], [1, 0]]
+def test_the_temperature_undoes_boasting():
+    rng, classes = np.random.default_rng(0), np.array(["a", "b", "c"])
+    honest = softmax(rng.normal(size=(5000, 3)), axis=1)
+    labels = classes[[rng.choice(3, p=row) for row in honest]]
+    assert best_temperature(honest, labels, classes) == pytest.approx(1, abs=0.1)
+    boasting = tempered(honest, 0.4)
+    assert best_temperature(boasting, labels, classes) == pytest.approx(2.5, abs=0.25)
+    assert np.allclose(tempered(boasting, 2.5), honest, atol=1e-6)
+
+
+def test_a_temperature_changes_no_answer():
+    said = softmax(np.random.default_rng(0).normal(size=(50, 4)), axis=1)
+    said[:, 3] = 0  # a class that the classifier doesn't know
+    said /= said.sum(axis=1, keepdims=True)
+    softer = tempered(said, 2)
+    assert (softer.argmax(axis=1) == said.argmax(axis=1)).all()
+    assert (softer.max(axis=1) <= said.max(axis=1) + 1e-6).all()
+
+
+def test_neighbours_are_other_rows_by_direction():
+    rows = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
+    order, cosines = nearest_clips(rows, count=5)
+    assert order.tolist() == [[1, 2], [2, 0], [1, 0]] or order[1].tolist() == [0, 2]
+    assert cosines[0] == pytest.approx([0.8, 0])

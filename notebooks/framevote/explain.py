@@ -2,149 +2,149 @@
 
 # %% auto #0
 __all__ = [
+    "best_temperature",
     "cover",
-    "draw_heat",
+    "exact_map",
     "grad_cam",
-    "moving_region",
+    "gradient",
+    "logit_parts",
+    "losses",
     "nearest_clips",
     "reliability",
-    "scores_by",
-    "up_to_last_convolution",
+    "tempered",
     "window_at",
 ]
 
-# %% ../07_see_what_the_network_sees.ipynb #07-a6d
+# %% ../07_see_what_the_network_sees.ipynb #07-b62
 # "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
-from toolbox.quiet import quiet_start
 
-with quiet_start():
-    import keras
-    import tensorflow as tf
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from skimage.filters import threshold_otsu
-from skimage.morphology import dilation, disk, opening
-from skimage.transform import resize
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
-from framevote.pooling import (
-    unit_length,
-)
+from framevote.voting import interval_over_groups
 
 
-# %% ../07_see_what_the_network_sees.ipynb #07-006
-def up_to_last_convolution(base):
-    """VGG16's base without its last pooling: (n, 224, 224, 3) to maps (n, 14, 14, 512)."""
-    return keras.Model(base.input, base.get_layer("block5_conv3").output)
+# %% ../07_see_what_the_network_sees.ipynb #07-5e5
+def nearest_clips(rows, count=5):
+    """The most similar other rows for each row, by the cosine of their features.
 
-
-def scores_by(head, scale):
-    """The other half: a function from maps (n, 14, 14, 512) to the head's class scores before the
-    softmax (n, classes).
-
-    head: the dense head of notebook 04; scale: what its features were divided by.
+    rows: (n, d), of unit length. Returns int (n, count), the most similar first, and the cosines.
     """
-    *hidden, last = [layer for layer in head.layers if "dropout" not in layer.name]
-
-    def scores(maps):
-        pooled = tf.nn.max_pool2d(maps, 2, 2, "VALID")
-        outputs = tf.reshape(pooled, (tf.shape(pooled)[0], -1)) / scale
-        for layer in hidden:
-            outputs = layer(outputs)
-        return outputs @ last.kernel + last.bias
-
-    return scores
+    likeness = rows @ rows.T
+    np.fill_diagonal(likeness, -np.inf)
+    order = np.argsort(-likeness, axis=1, kind="stable")[:, : min(count, len(rows) - 1)]
+    return order, np.take_along_axis(likeness, order, axis=1)
 
 
-# %% ../07_see_what_the_network_sees.ipynb #07-010
-def grad_cam(maps, scores, targets):
-    """Where the evidence for a class is: heat (n, h, w), 0 or more (Grad-CAM, Selvaraju et al.
-    2017).
+# %% ../07_see_what_the_network_sees.ipynb #07-e5a
+def logit_parts(fitted):
+    """What a pipeline of roots, scaler and logistic regression does: weights (classes, d) for rows
+    of unit length, and constants (classes,), so that logits are `rows @ weights.T + constants`.
 
-    maps: (n, h, w, d) float, a convolution's outputs; scores: a function from maps to class scores
-    (n, classes), differentiable by TensorFlow; targets: (n,) int, the class to explain.
+    With two classes scikit-learn keeps one logit, the second's over the first's: half each.
     """
-    maps = tf.convert_to_tensor(maps, tf.float32)
-    with tf.GradientTape() as tape:
-        tape.watch(maps)
-        chosen = tf.gather(scores(maps), targets, batch_dims=1)
-    importance = tf.reduce_mean(tape.gradient(chosen, maps), axis=(1, 2), keepdims=True)
-    return tf.nn.relu(tf.reduce_sum(importance * maps, axis=-1)).numpy()
+    scaler, linear = fitted[-2], fitted[-1]
+    weights, constants = linear.coef_, linear.intercept_
+    if len(weights) == 1:
+        weights, constants = np.outer([-0.5, 0.5], weights), constants * np.array([-0.5, 0.5])
+    weights = weights / scaler.scale_
+    return weights, constants - weights @ scaler.mean_
 
 
-# %% ../07_see_what_the_network_sees.ipynb #07-011
-def draw_heat(frame, heat, strength=0.7):
-    """Lay a heat map over an RGB uint8 frame (height, width, 3): red where it's hottest, through
-    yellow to nothing where it's cold. Returns a frame of the same shape.
+# %% ../07_see_what_the_network_sees.ipynb #07-8ca
+def gradient(maps, weights):
+    """How the sum of weights * roots / norm, its norm held fixed, changes with the activation of a
+    channel, at any position of a time step: float (steps, channels).
+
+    maps: (steps, h, w, channels), zero or more; weights: (2 channels,), for mean and deviation.
     """
-    warm = resize(heat / max(heat.max(), 1e-9), frame.shape[:2], order=1, mode="edge")
-    colours, opacity = 255 * plt.get_cmap("autumn_r")(warm)[..., :3], strength * warm[..., None]
-    return (frame * (1 - opacity) + colours * opacity).astype("uint8")
+    steps, height, width, channels = maps.shape
+    frames = maps.mean(axis=(1, 2), dtype="float64")
+    mean, deviation = frames.mean(axis=0), frames.std(axis=0)
+    roots = np.sqrt(np.concatenate([mean, deviation]))
+    some = roots > 1e-4  # the root of nothing has no gradient, and nothing to share out
+    slope = np.where(some, weights / (2 * np.linalg.norm(roots) * np.where(some, roots, 1)), 0)
+    by_mean, by_deviation = slope[:channels], slope[channels:]
+    change = (frames - mean) / np.where(deviation > 0, deviation, 1)
+    return (by_mean + by_deviation * change) / (steps * height * width)
 
 
-# %% ../07_see_what_the_network_sees.ipynb #07-018
-def window_at(heat, side, hottest=True, rng=None):
-    """The window of `side` x `side` places with the highest (or lowest) mean heat: (row, column) of
-    its corner.
-
-    heat: (h, w); rng: if given, a random window instead. Ties go to the first.
+# %% ../07_see_what_the_network_sees.ipynb #07-eae
+def exact_map(maps, weights):
+    """What each position of each time step adds to half a logit (HiResCAM): float (steps, h, w).
+    The arguments are those of `gradient`.
     """
-    means = np.lib.stride_tricks.sliding_window_view(heat, (side, side)).mean(axis=(2, 3))
-    if rng is not None:
-        flat = rng.integers(means.size)
-    else:
-        flat = means.argmax() if hottest else means.argmin()
-    return tuple(int(i) for i in np.unravel_index(flat, means.shape))
+    return np.einsum("thwc,tc->thw", maps, gradient(maps, weights))
 
 
-def cover(frame, corner, side, places=14):
-    """A copy of a square frame with a grey window; corner and side are in places of a map of
-    `places` x `places`.
+# %% ../07_see_what_the_network_sees.ipynb #07-3c9
+def grad_cam(maps, weights):
+    """Grad-CAM of a clip as one block: channels weighted by their mean gradient, and only what is
+    positive (Selvaraju et al. 2017): float (steps, h, w). The arguments are those of `gradient`.
     """
-    step = frame.shape[0] / places
-    top, left = (round(index * step) for index in corner)
-    bottom, right = (round((index + side) * step) for index in corner)
-    covered = frame.copy()
-    covered[top:bottom, left:right] = 128
+    return np.maximum(maps @ gradient(maps, weights).mean(axis=0), 0)
+
+
+# %% ../07_see_what_the_network_sees.ipynb #07-7f7
+def window_at(heat, side):
+    """The window of `side` x `side` positions with the largest sum: (row, column) of its corner.
+
+    heat: (h, w). Ties go to the first.
+    """
+    sums = np.lib.stride_tricks.sliding_window_view(heat, (side, side)).sum(axis=(2, 3))
+    return tuple(int(i) for i in np.unravel_index(sums.argmax(), sums.shape))
+
+
+def cover(picture, corner, side, colour, positions=7):
+    """A copy of a square picture with a window in one colour; corner and side are in positions of a
+    map of `positions` x `positions`.
+    """
+    step, covered = len(picture) / positions, picture.copy()
+    top, left = (round(place * step) for place in corner)
+    bottom, right = (round((place + side) * step) for place in corner)
+    covered[top:bottom, left:right] = colour
     return covered
 
 
-# %% ../07_see_what_the_network_sees.ipynb #07-023
-def moving_region(frames, margin=0.03):
-    """Where something moves in a clip from a still camera: a bool array (height, width).
+# %% ../07_see_what_the_network_sees.ipynb #07-303
+def reliability(said, labels, groups, classes, least=25, most=10):
+    """Accuracy against confidence in bins of equally many clips (Guo et al. 2017).
 
-    frames: list of RGB uint8 frames of one size; margin: added all around, as a share of the
-    height. A pixel counts if its standard deviation over time is above Otsu's threshold (1979).
-    False everywhere for a single frame.
+    said: probabilities (n, classes), columns as in `classes`; labels, groups: (n,); least: clips
+    in a bin; most: bins. Returns a DataFrame with a row for each bin (confidence, accuracy, the
+    95 % interval over groups as low and high, n) and the expected calibration error.
     """
-    change = np.stack([frame.mean(axis=-1) for frame in frames]).std(axis=0)
-    if np.ptp(change) == 0:
-        return np.zeros(change.shape, bool)
-    moving = opening(change > threshold_otsu(change), disk(1))  # without single noisy pixels
-    return dilation(moving, disk(max(1, round(margin * len(change)))))
+    sure, right = said.max(axis=1), classes[said.argmax(axis=1)] == labels
+    rows = []
+    for some in np.array_split(np.argsort(sure), np.clip(len(sure) // least, 1, most)):
+        low, high = interval_over_groups(right[some], groups[some])
+        rows.append((sure[some].mean(), right[some].mean(), low, high, len(some)))
+    table = pd.DataFrame(rows, columns=["confidence", "accuracy", "low", "high", "n"], dtype=float)
+    gap = (table["confidence"] - table["accuracy"]).abs()
+    return table, float(np.average(gap, weights=table["n"]))
 
 
-# %% ../07_see_what_the_network_sees.ipynb #07-032
-def reliability(confidence, correct, bins=10):
-    """Accuracy against confidence (Guo et al. 2017).
-
-    confidence: (n,) between 0 and 1; correct: (n,) bool. Returns a DataFrame with a row for each
-    bin that isn't empty (confidence and accuracy, means; n) and the expected calibration error.
+# %% ../07_see_what_the_network_sees.ipynb #07-f93
+def losses(said, labels, classes):
+    """The log loss (of probabilities clipped at a millionth) and the Brier score of each clip:
+    (n,) and (n,). The arguments are those of `reliability`.
     """
-    index = np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
-    table = pd.DataFrame({"confidence": confidence, "accuracy": np.asarray(correct, float)})
-    grouped = table.groupby(index)
-    diagram = grouped.mean().assign(n=grouped.size())
-    error = (diagram["confidence"] - diagram["accuracy"]).abs() @ diagram["n"] / len(table)
-    return diagram, float(error)
+    true = labels[:, None] == classes
+    return -np.log(said[true].clip(1e-6)), ((said - true) ** 2).sum(axis=1)
 
 
-# %% ../07_see_what_the_network_sees.ipynb #07-040
-def nearest_clips(queries, known, count=5):
-    """The most similar of the known clips for each query, by the cosine of their features.
+def tempered(said, temperature):
+    """Probabilities (n, classes) whose logits were divided by a temperature: above 1 less sure."""
+    return softmax(np.log(said.clip(1e-12)) / temperature, axis=1)
 
-    queries: (n, d); known: (m, d). Returns int (n, count), the most similar first, and the cosines.
-    """
-    likeness = unit_length(queries) @ unit_length(known).T
-    order = np.argsort(-likeness, axis=1, kind="stable")[:, :count]
-    return order, np.take_along_axis(likeness, order, axis=1)
+
+def best_temperature(said, labels, classes):
+    """The temperature (0.2 to 5) with the least log loss (Guo et al. 2017)."""
+    found = minimize_scalar(
+        lambda log: losses(tempered(said, np.exp(log)), labels, classes)[0].mean(),
+        bounds=np.log([0.2, 5]),
+        method="bounded",
+    )
+    return float(np.exp(found.x))

@@ -1,0 +1,204 @@
+"""What notebook 07 stands on: judges of groups, clips and their pictures, masks, drawings."""
+
+import toolbox  # noqa: F401  before cv2, which it silences
+from toolbox.draw_errors import draw_by_group, draw_heat, draw_reliability
+from toolbox.explaining import ask, each, judges, mixed_folds, pictures_of, see, spread_over
+from toolbox.masks import (
+    HEIGHT,
+    MEAN_COLOUR,
+    WIDTH,
+    masks_for,
+    person_mask,
+    share_of_positions,
+    without_person,
+    without_scene,
+)
+from toolbox.validate import as_array, out_of_group
+
+import cv2
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from clips import write_clip
+from PIL import Image
+from sklearn.dummy import DummyClassifier
+
+from framevote.pooling import linear_classifier, mean_of_frames
+from framevote.transfer import to_network_size
+
+# Judges
+
+
+def small_problem(n=24, seed=0):
+    rng = np.random.default_rng(seed)
+    labels, groups = np.array(list("abc") * (n // 3)), np.repeat(["g1", "g2", "g3", "g4"], n // 4)
+    clips = as_array([rng.normal("abc".index(label), 1, (4, 3)) for label in labels])
+    return clips, labels, groups
+
+
+def test_judges_answer_as_leaving_a_group_out_does():
+    clips, labels, groups = small_problem()
+    model = linear_classifier(mean_of_frames)
+    said = ask(judges(model, clips, labels, groups), clips, groups, np.unique(labels))
+    assert np.allclose(said, out_of_group(model, clips, labels, groups))
+
+
+def test_a_judge_never_met_its_group_and_knows_fewer_classes():
+    clips, labels, groups = small_problem()
+    labels = labels.astype("U9")
+    labels[groups == "g2"] = "only here"
+    found = judges(linear_classifier(mean_of_frames), clips, labels, groups)
+    assert "only here" not in found["g2"].classes_ and "only here" in found["g1"].classes_
+    said = ask(found, clips, groups, np.unique(labels))
+    assert (said[groups == "g2", -1] == 0).all()
+    assert np.allclose(said.sum(axis=1), 1)
+
+
+def test_of_one_group_the_judge_has_learned(capsys):
+    clips, labels, _ = small_problem()
+    found = judges(DummyClassifier(), clips, labels, np.full(len(clips), "me"))
+    assert list(found) == ["me"]
+    assert "has met everybody" in capsys.readouterr().out
+
+
+def test_many_groups_share_judges():
+    clips, labels, _ = small_problem()
+    found = judges(DummyClassifier(), clips, labels, np.arange(len(clips)).astype(str), folds=3)
+    assert len(found) == len(clips) and len(set(map(id, found.values()))) == 3
+
+
+def test_clips_are_spread_over_groups_and_classes():
+    labels, groups = (part.ravel() for part in np.meshgrid(list("abcdef"), ["g1", "g2", "g3"]))
+    labels, groups = np.repeat(labels, 3), np.repeat(groups, 3)
+    few = spread_over(labels, groups, 12)
+    assert len(set(few)) == 12
+    assert pd.Series(groups[few]).value_counts().tolist() == [4, 4, 4]
+    assert pd.Series(labels[few]).value_counts().tolist() == [2] * 6
+    assert (np.sort(groups[few]) == groups[few]).all()
+    assert spread_over(labels, groups, 12).tolist() == few.tolist()
+    assert sorted(spread_over(labels, groups, 99)) == list(range(54))
+
+
+def test_mixed_folds_share_out_each_groups_clips_of_each_class():
+    labels, groups = (part.ravel() for part in np.meshgrid(list("ab" * 3), ["g1", "g2"]))
+    folds = mixed_folds(labels, groups)
+    table = pd.crosstab([labels, groups], folds)
+    assert table.shape == (4, 3) and (table == 1).all(axis=None)
+    assert not (folds == mixed_folds(labels, groups, seed=1)).all()
+
+
+def test_where_nothing_can_be_shared_out_the_mixed_folds_are_groups():
+    labels, groups = (part.ravel() for part in np.meshgrid(list("abc"), ["g1", "g2", "g3"]))
+    assert mixed_folds(labels, groups).tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+def test_each_picture_of_each_clip_is_changed():
+    clips, marks = [np.ones((2, 3, 3)), np.ones((1, 3, 3))], [np.array([2, 3]), np.array([4])]
+    changed = each(lambda picture, mark: picture * mark, clips, marks)
+    assert [clip[:, 0, 0].tolist() for clip in changed] == [[2, 3], [4]]
+    assert each(len, []) == []
+    with pytest.raises(ValueError, match="zip"):  # a clip without its marks
+        each(lambda picture, mark: picture, clips[:1], marks)
+
+
+def test_pictures_are_seen_in_batches_and_split_into_clips(tmp_path):
+    path, other = (
+        write_clip(tmp_path / "a.avi", frames=30),
+        write_clip(tmp_path / "b.avi", frames=75),
+    )
+    clips = [pictures_of(one, to_network_size, 5 / 3) for one in (path, other)]
+    assert [clip.shape for clip in clips] == [(2, 224, 224, 3), (5, 224, 224, 3)]
+    sizes = []
+
+    def network(pictures):
+        sizes.append(len(pictures))
+        return pictures.mean(axis=(1, 2))
+
+    seen = see(network, clips * 6, "clips")
+    assert [len(one) for one in seen] == [2, 5] * 6 and max(sizes) <= 16
+    assert np.allclose(seen[3], clips[1].mean(axis=(1, 2)))
+
+
+# Masks
+
+
+@pytest.fixture
+def mask_file(tmp_path):
+    """Three masks: a square that goes right, as the renderer writes them."""
+    masks = np.zeros((3, HEIGHT, WIDTH), "uint8")
+    for k, mask in enumerate(masks):
+        mask[40:80, 20 + 40 * k : 60 + 40 * k] = 255
+    path = tmp_path / "clip.png"
+    cv2.imwrite(str(path), np.concatenate(masks), [cv2.IMWRITE_PNG_BILEVEL, 1])
+    return path
+
+
+def test_the_mask_of_a_moment(mask_file):
+    mask = person_mask(mask_file, 1)
+    assert mask.shape == (120, 160) and mask.dtype == bool
+    assert mask[40:80, 60:100].all() and mask.sum() == 1600
+    assert (person_mask(mask_file, 7) == person_mask(mask_file, 2)).all()
+    assert (
+        masks_for(mask_file, 2, every=2)[1][50, 110] and not masks_for(mask_file, 2, 2)[0][50, 110]
+    )
+
+
+def test_a_picture_of_another_size_holds_no_masks(tmp_path):
+    Image.new("1", (100, 240)).save(tmp_path / "other.png")
+    with pytest.raises(ValueError, match="holds no masks"):
+        person_mask(tmp_path / "other.png", 0)
+
+
+def test_the_share_of_positions(mask_file):
+    share = share_of_positions(person_mask(mask_file, 0), 4)
+    assert share.shape == (4, 4)
+    assert share.sum() * 30 * 40 == pytest.approx(1600, rel=1e-3)
+    assert share[0].max() == share[:, 2:].max() == 0
+
+
+def test_person_and_scene_are_painted_over(mask_file):
+    mask, picture = person_mask(mask_file, 1), np.full((224, 224, 3), 60, "uint8")
+    picture[cv2.resize(mask.astype("uint8"), (224, 224)) > 0] = 250
+    nobody = without_person(picture, mask)
+    assert nobody.max() < 70 and abs(nobody.astype(int) - 60).max() < 10
+    assert picture.max() == 250
+    alone = without_scene(picture, mask)
+    assert (alone[:60] == MEAN_COLOUR).all() and (alone[100, 110] == 250).all()
+
+
+def test_nobody_there_nothing_is_painted():
+    picture = np.random.default_rng(0).integers(0, 255, (224, 224, 3), dtype="uint8")
+    assert (without_person(picture, np.zeros((120, 160), bool)) == picture).all()
+
+
+# Drawings
+
+
+def test_heat_is_red_for_and_blue_against():
+    frame, heat = np.full((70, 70, 3), 100, "uint8"), np.zeros((7, 7))
+    heat[0, 0], heat[6, 6] = 2.0, -2.0
+    drawn = draw_heat(frame, heat)
+    assert drawn.shape == frame.shape and drawn.dtype == np.uint8
+    assert drawn[2, 2, 0] > 180 > 60 > drawn[2, 2, 2]
+    assert drawn[68, 68, 2] > 180 > 60 > drawn[68, 68, 0]
+    assert (drawn[35, 35] == 100).all()
+    assert (draw_heat(frame, heat, limit=20)[2, 2] < 120).all()
+    assert (draw_heat(frame, 0 * heat) == frame).all()
+
+
+def test_the_table_of_classes_and_groups_holds_the_means():
+    right, labels = np.array([1, 0, 1, 1], bool), np.array(["a", "a", "b", "b"])
+    figure = draw_by_group(right, labels, np.array(["g1", "g2", "g1", "g1"]), "title")
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts == ["100%", "0%", "50%", "100%", "100%", "100%", "0%", "75%"]  # b has no g2
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["a", "b", "all"]
+    plt.close(figure)
+
+
+def test_a_reliability_diagram_for_each_table():
+    table = pd.DataFrame({"confidence": [0.4, 0.9], "accuracy": [0.5, 0.8]})
+    table = table.assign(low=[np.nan, 0.6], high=[np.nan, 0.95])
+    figure = draw_reliability({"one": table, "two": table}, "title")
+    assert [axis.get_title() for axis in figure.axes] == ["one", "two"]
+    plt.close(figure)
