@@ -2,7 +2,7 @@
 size of the frames; then what order is worth, each training group judged by a network that it was
 kept from.
 
-PYTHONPATH=notebooks .venv/bin/python benchmarks/choose_convolution.py [--folds 2] [--order]
+PYTHONPATH=notebooks .venv/bin/python benchmarks/choose_convolution.py [--folds 3] [--order]
 """
 
 import argparse
@@ -21,11 +21,11 @@ from sklearn.model_selection import GroupKFold
 
 from framevote.convolve import ClipBatches, compile_network, r2plus1d, shuffle
 
-STORED, FRAMES, SIZE, EPOCHS, RATE = 32, 16, 64, 20, 0.006
+STORED, FRAMES, SIZE, EPOCHS, RATE = 32, 16, 48, 30, 0.006
 DATA = Path(__file__).resolve().parent.parent / "data" / "mocap"
 CHOICES = (
-    *({}, {"rate": 0.002}, {"rate": 0.012}),
-    *({"epochs": 10}, {"epochs": 40}, {"size": 48}, {"frames": 8}),
+    *({}, {"rate": 0.002}, {"rate": 0.012}, {"frames": 8}, {"epochs": 15}, {"epochs": 40}),
+    *({"size": 32}, {"size": 64}, {"size": 64, "epochs": 20}, {"size": 64, "epochs": 40}),
 )
 
 
