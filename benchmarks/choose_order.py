@@ -32,10 +32,10 @@ def main():
     known = videos["class"].to_numpy(str), videos["group"].to_numpy(str)
     choose_cells(videos, *known)
     for build in NETWORKS[::2]:
-        for prepare in (np.sqrt, square_roots, order.departures):
-            tell(build, prepare, 20, 0.003, clips, *known)
+        for prepare in (np.sqrt, square_roots):
+            tell(build, prepare, 30, 0.01, clips, *known)
     for build in NETWORKS:
-        for epochs, peak in ((20, 0.001), (20, 0.01), (40, 0.003)):
+        for epochs, peak in ((20, 0.01), (30, 0.003), (30, 0.01), (40, 0.003), (40, 0.01)):
             tell(build, order.departures, epochs, peak, clips, *known)
 
 
