@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 FPS = 25
+SPEEDS = (0.8, 1.3)  # slowest and fastest, over the recording's
 POSE_SIZE = 43
 ROOT_POSITION = slice(0, 3)
 ROOT_ROTATION = slice(3, 7)
@@ -227,19 +228,31 @@ def mirror(poses):
     return mirrored
 
 
-def plan_poses(action, motion, rng):
-    """Choose speed, start, length and side for one clip; returns its poses (n, 43), one per video frame."""
-    speed = rng.uniform(0.8, 1.25)
-    mirrored = rng.random() < 0.5
+def plan_poses(action, motion, rng, restyle=None, warp=None, tempo=1.0):
+    """Choose speed, start, length and side for one clip; returns its poses (n, 43), one per video frame.
+
+    There are 5k + 1 frames, so that every fifth frame, from the first to the last, is the same when the clip
+    is shown backwards. restyle: takes a Motion and gives it back in a person's own style; warp: takes phases
+    (1 being a pass of the recording) to phases; tempo: the person's own speed.
+    """
+    speed = np.clip(rng.uniform(0.8, 1.25) * tempo, *SPEEDS)
+    if rng.random() < 0.5:
+        motion = Motion(motion.times, mirror(motion.poses))
+    if restyle:
+        motion = restyle(motion)
+    warp = warp or (lambda phase: phase)
     if action.once:
         pass_s = motion.duration / speed
-        length_s = np.clip(pass_s + rng.uniform(0.3, 0.8), 3.0, 5.0)
-        rest_before_s = (length_s - pass_s) * rng.uniform(0.3, 0.7)
-        clock = np.arange(round(length_s * FPS)) / FPS
-        poses = sample(motion, (clock - rest_before_s) * speed)
-    else:
-        length_s = rng.uniform(3.0, 4.2)
-        start = rng.uniform(0.0, motion.duration + action.blend_s)
-        clock = np.arange(round(length_s * FPS)) / FPS
-        poses = play_on(motion, start + clock * speed, action.blend_s)
-    return mirror(poses) if mirrored else poses
+        clock = frame_times(np.clip(pass_s + rng.uniform(0.3, 0.8), 3.0, 5.0))
+        rest_before_s = (clock[-1] - pass_s) * rng.uniform(0.3, 0.7)
+        phase = np.clip((clock - rest_before_s) / pass_s, 0.0, 1.0)
+        return sample(motion, warp(phase) * motion.duration)
+    period = motion.duration + action.blend_s
+    clock = frame_times(rng.uniform(3.0, 4.2))
+    start = rng.uniform(0.0, period)
+    return play_on(motion, warp((start + clock * speed) / period) * period, action.blend_s)
+
+
+def frame_times(length_s):
+    """Times of about length_s seconds of video frames, 5k + 1 of them."""
+    return np.arange(5 * round(length_s * FPS / 5) + 1) / FPS

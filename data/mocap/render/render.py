@@ -1,7 +1,8 @@
 """Render the built-in clips: python render.py [--jobs 2] [--only Class ...] [--groups 1 2 ...]
 
-Writes data/mocap/videos/<Class>/v_<Class>_g<NN>_c<NN>.avi and the class and split lists beside them. Clips
-that are there already are left alone, so an interrupted run can simply be started again.
+Writes data/mocap/videos/<Class>/v_<Class>_g<NN>_c<NN>.avi, data/mocap/masks/v_<Class>_g<NN>_c<NN>.png and
+the class and split lists beside them. Clips that are there already are left alone, so an interrupted run can
+simply be started again.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import pybullet_data
 from motions import ACTIONS, FPS, load_motion, move_on_ground, plan_poses
 from places import BUILDERS, place_of_group
 from scene import HEIGHT, WIDTH, Camera, Stage
+from styles import STYLES, style_motion, warp
 
 DATA_FOLDER = Path(__file__).resolve().parent.parent
 GROUPS = range(1, len(BUILDERS) + 1)
@@ -28,6 +30,8 @@ CLIPS = range(1, 4)
 TEST_GROUPS = (1, 2, 3)
 QUANTIZER = 12
 KEYFRAME_EVERY = 125
+MASK_EVERY = 5
+MASK_WIDTH, MASK_HEIGHT = 160, 120
 EDGE_MARGIN = 0.14
 
 
@@ -105,17 +109,48 @@ def faces_about(label, group, clip):
     return zlib.crc32(f"{clip_name(label, group, clip)} turned".encode()) % 2 == 1
 
 
-def film_clip(label, group, clip):
-    """Film one clip; returns its frames (uint8, RGB) and the person's share of the picture, frame by frame.
+def take_of(label, group, clip):
+    """Name of a clip's recording."""
+    takes = ACTIONS[label].takes
+    return takes[(group + clip) % len(takes)]
 
-    The share is the height, width and top, bottom, left, right edges of the person's box, each over the
-    picture's height (left, right: over its width).
+
+def style_of(label, group, clip):
+    """The style of a clip's person on the day."""
+    day = zlib.crc32(f"{clip_name(label, group, clip)} style".encode())
+    return STYLES[group - 1].for_clip(np.random.default_rng(day))
+
+
+def recording_of(label, group, clip):
+    """The recording that a clip is made from."""
+    take = take_of(label, group, clip)
+    path = f"{pybullet_data.getDataPath()}/data/motions/humanoid3d_{take}.txt"
+    return load_motion(path, ACTIONS[label].closed)
+
+
+def own_poses(label, group, clip, rng):
+    """The poses of a clip, in its person's style."""
+    action, style = ACTIONS[label], style_of(label, group, clip)
+    return plan_poses(
+        action,
+        recording_of(label, group, clip),
+        rng,
+        restyle=lambda motion: style_motion(motion, style, action.closed),
+        warp=lambda phase: warp(phase, style.linger),
+        tempo=style.tempo,
+    )
+
+
+def film_clip(label, group, clip):
+    """Film one clip; returns its frames (uint8, RGB), the person's masks and share of the picture.
+
+    There is a mask (bool, see small_mask) and a share for every frame. A share is the height, width and top,
+    bottom, left, right edges of the person's box, each over the picture's height (left, right: over its
+    width).
     """
     rng = np.random.default_rng(zlib.crc32(clip_name(label, group, clip).encode()))
-    action, place = ACTIONS[label], place_of_group(group)
-    take = action.takes[(group + clip) % len(action.takes)]
-    motion = load_motion(f"{pybullet_data.getDataPath()}/data/motions/humanoid3d_{take}.txt", action.closed)
-    poses = plan_poses(action, motion, rng)
+    place = place_of_group(group)
+    poses = own_poses(label, group, clip, rng)
     if faces_about(label, group, clip):
         poses = move_on_ground(poses, np.pi, 0.0)
     middle = (poses[:, :3].min(axis=0) + poses[:, :3].max(axis=0)) / 2
@@ -130,15 +165,22 @@ def film_clip(label, group, clip):
         stage.stand_props(-np.sign(place.azimuth), tracks[..., 0].min() - 9, tracks[..., 0].max() + 9)
         gain = rng.uniform(0.94, 1.06)
         grain = rng.uniform(0.5, 1.5)
-        frames, shares = [], []
+        frames, masks, shares = [], [], []
         for pose, camera in zip(poses, cameras, strict=True):
             picture, mask = stage.film(stage.actor.pose(pose), camera)
             picture = picture * gain + grain * rng.standard_normal((HEIGHT, WIDTH, 1), dtype=np.float32)
             frames.append(np.clip(np.round(picture), 0, 255).astype(np.uint8))
+            masks.append(small_mask(mask))
             shares.append(measure(mask))
     finally:
         pybullet.disconnect(client)
-    return frames, shares
+    return frames, masks, shares
+
+
+def small_mask(mask):
+    """The person's mask at MASK_WIDTH x MASK_HEIGHT: where at least half of a pixel is person."""
+    rows, columns = mask.shape[0] // MASK_HEIGHT, mask.shape[1] // MASK_WIDTH
+    return mask.reshape(MASK_HEIGHT, rows, MASK_WIDTH, columns).mean(axis=(1, 3)) >= 0.5
 
 
 def measure(mask):
@@ -204,6 +246,16 @@ def write_video(path, frames):
     os.replace(unfinished, path)
 
 
+def write_masks(path, masks):
+    """Write every MASK_EVERYth mask, stacked top to bottom, as a PNG of one bit a pixel."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stacked = np.concatenate(masks[::MASK_EVERY]).astype(np.uint8) * 255
+    options = [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 9]
+    unfinished = path.with_name(f".{path.stem}.unfinished.png")
+    cv2.imwrite(str(unfinished), stacked, options)
+    os.replace(unfinished, path)
+
+
 def labels_of(label):
     """The classes made from one filming: the label itself and the one that shows it backwards, if any."""
     return [label] + [other for other, action in ACTIONS.items() if action.reversed_from == label]
@@ -211,13 +263,19 @@ def labels_of(label):
 
 def make_clip(job):
     """Film and write one clip, and its backwards twin where there is one, unless all are there."""
-    label, group, clip, videos = job
-    paths = {other: videos / other / clip_name(other, group, clip) for other in labels_of(label)}
-    if all(path.exists() for path in paths.values()):
+    label, group, clip, folder = job
+    names = {other: clip_name(other, group, clip) for other in labels_of(label)}
+    paths = {
+        other: (folder / "videos" / other / name, folder / "masks" / f"{Path(name).stem}.png")
+        for other, name in names.items()
+    }
+    if all(path.exists() for pair in paths.values() for path in pair):
         return job, None
-    frames, shares = film_clip(label, group, clip)
-    for other, path in paths.items():
-        write_video(path, frames if other == label else frames[::-1])
+    frames, masks, shares = film_clip(label, group, clip)
+    for other, (video, mask_file) in paths.items():
+        way = 1 if other == label else -1
+        write_masks(mask_file, masks[::way])
+        write_video(video, frames[::way])
     return job, shares
 
 
@@ -246,7 +304,7 @@ def main():
     parser.add_argument(
         "--clips", nargs="*", type=int, default=list(CLIPS), help="clips to render in each group"
     )
-    parser.add_argument("--out", type=Path, default=DATA_FOLDER, help="folder for videos/ and the lists")
+    parser.add_argument("--out", type=Path, default=DATA_FOLDER, help="folder for videos/, masks/, lists")
     parser.add_argument(
         "--shares", type=Path, help="write the person's share of every frame to this .csv file"
     )
@@ -256,7 +314,7 @@ def main():
         label for label in ACTIONS if ACTIONS[label].takes and set(labels_of(label)) & set(options.only)
     ]
     jobs = [
-        (label, group, clip, options.out / "videos")
+        (label, group, clip, options.out)
         for clip in options.clips
         for label in filmed
         for group in options.groups
