@@ -9,7 +9,7 @@ from pathlib import Path
 
 from toolbox.files import read_csv
 from toolbox.parallel import in_threads
-from toolbox.sequences import SequenceNetwork
+from toolbox.sequences import SequenceNetwork, warm_up_and_cosine
 from toolbox.validate import as_array, is_right, out_of_group
 from toolbox.videos import evenly_spaced
 
@@ -41,7 +41,7 @@ def main():
 
 def tell(build, prepare, epochs, peak, clips, labels, groups):
     """Print how good a network is on groups that it never met."""
-    network = SequenceNetwork(build, prepare, STEPS, epochs, order.rate(peak, epochs))
+    network = SequenceNetwork(build, prepare, STEPS, epochs, warm_up_and_cosine(peak, epochs))
     right = is_right(out_of_group(network, clips, labels, groups, folds=FOLDS), labels).mean()
     how = f"{prepare.__name__}, {epochs} epochs, peak {peak:g}"
     print(f"{build.__name__:12} {how:40} {right:.1%}", flush=True)

@@ -3,8 +3,8 @@
 from itertools import pairwise
 
 from toolbox.control import IN_ORDER, SHUFFLED, ignores_order
-from toolbox.flow import neighbours
-from toolbox.sequences import SequenceNetwork, padded
+from toolbox.flow import mirrored, motion_backwards, neighbours
+from toolbox.sequences import SequenceNetwork, padded, warm_up_and_cosine
 from toolbox.validate import as_array
 
 import cv2
@@ -28,11 +28,8 @@ from framevote.order import (
     flow_summary,
     mean_pooling,
     mean_step,
-    mirrored,
-    motion_backwards,
     motion_of,
     optical_flow,
-    rate,
     recurrent,
     transformer,
     with_change,
@@ -127,21 +124,23 @@ def rising_or_falling(n, seed=0):
 
 @pytest.mark.parametrize("build", USE_ORDER)
 def test_networks_learn_a_direction_in_time(build):
-    network = SequenceNetwork(build, departures, 8, 12, rate(0.01, 12))
+    network = SequenceNetwork(build, departures, 8, 12, warm_up_and_cosine(0.01, 12))
     network.fit(*rising_or_falling(160))
     unseen, expected = rising_or_falling(100, seed=1)
     assert np.mean(network.predict(unseen) == expected) > 0.85
 
 
 def test_the_rate_climbs_and_falls():
-    rates = [float(rate(0.4, 10)(epoch)) for epoch in range(10)]
+    rates = [float(warm_up_and_cosine(0.4, 10)(epoch)) for epoch in range(10)]
     assert np.allclose(rates[:5], [0.1, 0.175, 0.25, 0.325, 0.4])
     assert all(np.diff(rates[4:]) < 0) and rates[-1] < 0.1
 
 
 def test_an_answer_after_every_frame_is_that_of_the_clip_so_far():
     clips, labels = rising_or_falling(60)
-    network = SequenceNetwork(recurrent, departures_so_far, 8, 3, rate(0.01, 3)).fit(clips, labels)
+    network = SequenceNetwork(recurrent, departures_so_far, 8, 3, warm_up_and_cosine(0.01, 3)).fit(
+        clips, labels
+    )
     live = Streaming(network)
     streamed = [live(frame) for frame in clips[0]]
     offline = network.predict_proba([clips[0][: k + 1] for k in range(8)])

@@ -21,11 +21,8 @@ __all__ = [
     "masked_mean",
     "mean_pooling",
     "mean_step",
-    "mirrored",
-    "motion_backwards",
     "motion_of",
     "optical_flow",
-    "rate",
     "recurrent",
     "transformer",
     "with_change",
@@ -33,12 +30,15 @@ __all__ = [
     "within_pair",
 ]
 
-# %% ../08_model_the_order_of_frames.ipynb #08-4b0
+# %% ../08_model_the_order_of_frames.ipynb #08-fa2
 # "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
 from functools import partial
 
 from toolbox import validate
-from toolbox.flow import neighbours
+from toolbox.flow import (
+    mirrored,
+    neighbours,
+)
 from toolbox.quiet import quiet_start
 from toolbox.videos import probe
 
@@ -47,7 +47,6 @@ with quiet_start():
 import cv2
 import numpy as np
 from keras import layers, ops
-from keras.optimizers.schedules import CosineDecay
 
 from framevote.pooling import mean_and_deviation, square_roots, unit_length
 
@@ -159,16 +158,8 @@ def departures(clip):
     return roots - roots.mean(axis=0)
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-136
+# %% ../08_model_the_order_of_frames.ipynb #08-809
 PEAKS = {"mean pooling": 0.01, "1D convolution": 0.003, "GRU": 0.01, "Transformer": 0.01}
-
-
-def rate(peak, epochs, warm_up=4):
-    """A learning rate over epochs: climbs to `peak` in the first ones, then falls to zero along a
-    cosine (Loshchilov and Hutter 2017).
-    """
-    rest = max(epochs - warm_up, 1)
-    return CosineDecay(peak / warm_up, rest, warmup_target=peak, warmup_steps=warm_up)
 
 
 # %% ../08_model_the_order_of_frames.ipynb #08-976
@@ -238,19 +229,7 @@ def flow_histogram(flow, cells=CELLS, directions=DIRECTIONS):
     return (total * cells**2 / speed.size).reshape(cells, cells, -1).astype("float32")
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-7db
-def mirrored(motion):
-    """Flow histograms (..., rows, columns, directions) of the same clip seen in a mirror."""
-    count = motion.shape[-1]
-    return motion[..., ::-1, :][..., (count // 2 - np.arange(count)) % count]
-
-
-def motion_backwards(motion):
-    """Flow histograms (t, rows, columns, directions) of the same clip played backwards."""
-    opposite = np.roll(motion[::-1], motion.shape[-1] // 2, axis=-1)
-    return mirrored(opposite)
-
-
+# %% ../08_model_the_order_of_frames.ipynb #08-9d7
 def motion_of(path, length):
     """How a clip moves at up to `length` evenly spaced time steps: flow histograms (t, 5, 5, 8)
     float32, in pixels per 1/25 second; a clip that flows to the right on the whole is mirrored. A

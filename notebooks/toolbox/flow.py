@@ -114,3 +114,15 @@ def draw_flows(moments, title=None):
     key.set(xticks=[], yticks=[])
     figure.suptitle(title)
     return figure
+
+
+def mirrored(motion):
+    """Flow histograms (..., rows, columns, directions) of the same clip seen in a mirror."""
+    count = motion.shape[-1]
+    return motion[..., ::-1, :][..., (count // 2 - np.arange(count)) % count]
+
+
+def motion_backwards(motion):
+    """Flow histograms (t, rows, columns, directions) of the same clip played backwards."""
+    opposite = np.roll(motion[::-1], motion.shape[-1] // 2, axis=-1)
+    return mirrored(opposite)
