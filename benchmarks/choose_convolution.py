@@ -21,10 +21,10 @@ from sklearn.model_selection import GroupKFold
 
 from framevote.convolve import ClipBatches, compile_network, r2plus1d, shuffle
 
-STORED, FRAMES, SIZE, EPOCHS, RATE = 32, 16, 48, 30, 0.006
+STORED, FRAMES, SIZE, EPOCHS, RATE = 32, 16, 48, 40, 0.006
 DATA = Path(__file__).resolve().parent.parent / "data" / "mocap"
 CHOICES = (
-    *({}, {"rate": 0.002}, {"rate": 0.012}, {"frames": 8}, {"epochs": 15}, {"epochs": 40}),
+    *({}, {"rate": 0.002}, {"rate": 0.012}, {"frames": 8}, {"epochs": 15}, {"epochs": 20}),
     *({"size": 32}, {"size": 64}, {"size": 64, "epochs": 20}, {"size": 64, "epochs": 40}),
 )
 

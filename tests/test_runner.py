@@ -257,8 +257,8 @@ def test_part_one_ends_with_results_their_meaning_and_the_way_on(course, capsys,
     assert "66% of its validation frames right, the number that it would report, and 37%" in said
     assert "gets 41% of the test clips right, where guessing gets 7%" in said
     assert "Times: 04 60 s, 05 30 s, altogether 1.5 minutes" in said
-    # 60 seconds of video, 10.9 frames each, at one frame in two seconds: 1,308 s
-    assert "make course NOTEBOOKS=all (about 22 minutes more here)" in said
+    # 60 seconds of video, 4 frames each, at one frame in two seconds: 480 s
+    assert "make course NOTEBOOKS=all (about 8 minutes more here)" in said
 
 
 def test_nothing_is_said_that_was_not_measured(course, capsys, monkeypatch):

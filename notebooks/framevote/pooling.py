@@ -11,8 +11,9 @@ __all__ = [
     "unit_length",
 ]
 
-# %% ../06_fix_one_bug_at_a_time.ipynb #06-52c
+# %% ../06_fix_one_bug_at_a_time.ipynb #06-5de
 # "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
+
 from toolbox.quiet import quiet_start
 
 with quiet_start():
