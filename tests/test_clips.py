@@ -249,6 +249,15 @@ def test_each_clip_has_its_features(tmp_path, videos):
     assert np.allclose(features["b"], expected, rtol=1e-3)
 
 
+def test_in_threads_they_are_the_same_in_the_same_order(tmp_path, videos):
+    (tmp_path / "videos" / "Run" / "0.avi").write_bytes(b"no video")
+    one_by_one = features_in(tmp_path, videos)
+    where = tmp_path / "videos", tmp_path / "data" / "in threads"
+    features, problems = features_of_clips(Shades(), videos, *where, "colours", threads=3)
+    assert list(features) == ["b", "c"] and same(features, one_by_one[0])
+    assert problems == one_by_one[1]
+
+
 def test_a_clip_that_was_looked_at_is_not_looked_at_again(tmp_path, videos):
     features, _, _ = features_in(tmp_path, videos[:2])
     again, problems, met = features_in(tmp_path, videos)

@@ -190,7 +190,7 @@ def test_intervals_are_drawn_from_above_as_the_rows_come():
     assert drawn[0] == ([0.4, 0.6], [0, 0])  # the one interval
     assert drawn[1:4] == [([0.5], [0]), ([0.7], [1]), ([0.8], [1])]
     assert drawn[4][0] == [1 / 14] * 2
-    texts = [text.get_text() for text in axis.get_legend().get_texts()]
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["test", "on training groups", "chance, 7%"]
 
 
@@ -198,7 +198,7 @@ def test_intervals_need_nothing_beside_them():
     rows = [row_of("vote", 0.5, 0.4, 0.6), row_of("mean", 0.7, 0.6, 0.8)]
     [axis] = draw_intervals(rows, 0.5, "Better").axes
     assert len(axis.lines) == 5
-    texts = [text.get_text() for text in axis.get_legend().get_texts()]
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["accuracy", "chance, 50%"]
 
 

@@ -1,8 +1,8 @@
-"""What notebook 07 stands on: judges of groups, clips and their pictures, masks, drawings."""
+"""What notebook 07 stands on: folds, clips and their pictures, masks, drawings."""
 
 import toolbox  # noqa: F401  before cv2, which it silences
 from toolbox.draw_errors import draw_by_group, draw_heat, draw_reliability
-from toolbox.explaining import ask, each, judges, mixed_folds, pictures_of, see, spread_over
+from toolbox.explaining import each, mixed_folds, pictures_of, see, spread_over
 from toolbox.masks import (
     HEIGHT,
     MEAN_COLOUR,
@@ -13,7 +13,6 @@ from toolbox.masks import (
     without_person,
     without_scene,
 )
-from toolbox.validate import as_array, out_of_group
 
 import cv2
 import matplotlib.pyplot as plt
@@ -22,50 +21,10 @@ import pandas as pd
 import pytest
 from clips import write_clip
 from PIL import Image
-from sklearn.dummy import DummyClassifier
 
-from framevote.pooling import linear_classifier, mean_of_frames
 from framevote.transfer import to_network_size
 
-# Judges
-
-
-def small_problem(n=24, seed=0):
-    rng = np.random.default_rng(seed)
-    labels, groups = np.array(list("abc") * (n // 3)), np.repeat(["g1", "g2", "g3", "g4"], n // 4)
-    clips = as_array([rng.normal("abc".index(label), 1, (4, 3)) for label in labels])
-    return clips, labels, groups
-
-
-def test_judges_answer_as_leaving_a_group_out_does():
-    clips, labels, groups = small_problem()
-    model = linear_classifier(mean_of_frames)
-    said = ask(judges(model, clips, labels, groups), clips, groups, np.unique(labels))
-    assert np.allclose(said, out_of_group(model, clips, labels, groups))
-
-
-def test_a_judge_never_met_its_group_and_knows_fewer_classes():
-    clips, labels, groups = small_problem()
-    labels = labels.astype("U9")
-    labels[groups == "g2"] = "only here"
-    found = judges(linear_classifier(mean_of_frames), clips, labels, groups)
-    assert "only here" not in found["g2"].classes_ and "only here" in found["g1"].classes_
-    said = ask(found, clips, groups, np.unique(labels))
-    assert (said[groups == "g2", -1] == 0).all()
-    assert np.allclose(said.sum(axis=1), 1)
-
-
-def test_of_one_group_the_judge_has_learned(capsys):
-    clips, labels, _ = small_problem()
-    found = judges(DummyClassifier(), clips, labels, np.full(len(clips), "me"))
-    assert list(found) == ["me"]
-    assert "has met everybody" in capsys.readouterr().out
-
-
-def test_many_groups_share_judges():
-    clips, labels, _ = small_problem()
-    found = judges(DummyClassifier(), clips, labels, np.arange(len(clips)).astype(str), folds=3)
-    assert len(found) == len(clips) and len(set(map(id, found.values()))) == 3
+# Clips to look at
 
 
 def test_clips_are_spread_over_groups_and_classes():

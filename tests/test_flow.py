@@ -1,4 +1,4 @@
-"""The toolbox of optical flow: what is kept for each clip, and pictures."""
+"""The toolbox of optical flow: pictures."""
 
 from toolbox.flow import (
     colour_wheel,
@@ -6,39 +6,16 @@ from toolbox.flow import (
     fastest_moment,
     flow_colours,
     flow_film,
-    motion_of_clips,
 )
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from clips import write_clip
 
 
 def difference(before, after):
     """Stands in for optical flow: how grey changes, in both directions."""
     return np.repeat((after.astype("float32") - before)[..., None], 2, axis=2)
-
-
-def test_motion_is_computed_once_and_a_broken_clip_is_named(tmp_path):
-    looked = []
-
-    def look(path):
-        looked.append(path.name)
-        if path.name == "b.avi":
-            raise ValueError("not a video")
-        return np.full((2, 3), len(path.name), "float32")
-
-    for name in ("a.avi", "b.avi"):
-        (tmp_path / name).write_bytes(b"")
-    videos = pd.DataFrame({"clip": ["a", "b"], "video": ["a.avi", "b.avi"]})
-    for _ in range(2):
-        motion, problems = motion_of_clips(look, videos, tmp_path, tmp_path / "kept", [1])
-        assert np.array_equal(motion[0], np.full((2, 3), 5)) and motion[1] is None
-        assert problems == {"b": "not a video"}
-    assert looked.count("a.avi") == 1
-    motion_of_clips(look, videos, tmp_path, tmp_path / "kept", [2])  # made from something else
-    assert looked.count("a.avi") == 2
 
 
 def test_the_direction_of_motion_is_seen_in_colour():
@@ -60,7 +37,8 @@ def test_pictures_of_a_clip(tmp_path):
     write_clip(tmp_path / "clip.avi", frames=12)
     frame, flow = fastest_moment(tmp_path / "clip.avi", difference)
     assert flow.shape == (*frame.shape, 2)
-    figure = draw_flows({"one": (frame, flow), "other": (frame, flow)}, "title")
+    paths = dict.fromkeys(["one", "other"], tmp_path / "clip.avi")
+    figure = draw_flows(paths, difference, "title")
     assert [axis.get_title() for axis in figure.axes[::3][:2]] == ["one", "other"]
     plt.close(figure)
     frames, flows = flow_film(tmp_path / "clip.avi", difference, longest=5)

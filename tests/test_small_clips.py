@@ -3,7 +3,6 @@
 from toolbox import small_clips
 from toolbox.small_clips import (
     cut_square,
-    evenly,
     moving_part,
     small_clip,
     square_around,
@@ -15,14 +14,6 @@ import pytest
 from clips import write_clip
 
 # Cutting
-
-
-@pytest.mark.parametrize(
-    "frames, count, expected",
-    [(5, 3, [0, 2, 4]), (6, 3, [0, 3, 5]), (2, 4, [0, 0, 1, 1]), (1, 3, [0, 0, 0]), (4, 1, [0])],
-)
-def test_evenly_spaced_frames_by_hand(frames, count, expected):
-    assert evenly(np.arange(frames), count).tolist() == expected
 
 
 def test_what_moves_is_found_and_a_margin_around_it():

@@ -3,10 +3,12 @@
 from toolbox.validate import (
     as_array,
     as_strangers,
+    ask,
     check_groups,
     compare,
     curve_over_groups,
     is_right,
+    judges,
     label_round,
     least_sure,
     new_strangers,
@@ -106,6 +108,23 @@ def test_where_nothing_else_can_be_learned_from_nothing_is_judged():
     learn = np.array([True, True, False, False])
     said = out_of_group(Recorder(), clips_of(4), labels, groups, learn)
     assert np.isnan(said[:2]).all() and np.allclose(said[2:], 0.5)
+
+
+def test_judges_can_be_asked_about_other_clips():
+    """A clip's judge goes by its group; what the judge never learned gets 0, nobody's clips NaN."""
+    labels, groups = np.array(["a", "b", "c", "c"]), np.array(["x", "y", "z", "z"])
+    found = judges(Recorder(), clips_of(4), labels, groups)
+    said = ask(found, clips_of(3), np.array(["z", "x", "new"]), np.array(["a", "b", "c", "d"]))
+    assert np.allclose(said[:2], [[1 / 2, 1 / 2, 0, 0], [0, 1 / 3, 2 / 3, 0]])
+    assert np.isnan(said[2]).all()
+
+
+def test_many_groups_share_judges():
+    labels, groups = np.array(["a", "b"] * 12), np.arange(24).astype(str)
+    found = judges(Recorder(), clips_of(24), labels, groups, folds=3)
+    assert len(found) == 24 and len(set(map(id, found.values()))) == 3
+    for group, judge in found.items():
+        assert int(group) not in judge.learned
 
 
 # Strangers, thresholds
@@ -310,7 +329,7 @@ def test_steps_compare_each_with_the_one_before():
     groups = np.repeat([f"g{k}" for k in range(6)], 4)
     wrong, right = np.zeros(24, bool), np.ones(24, bool)
     found = steps({"a": wrong, "b": right, "c": right}, groups)
-    assert found["step"].tolist() == ["b", "c"]
+    assert found.index.tolist() == ["b", "c"]
     assert found["points gained"].tolist() == ["+100 (+100 to +100)", "+0 (+0 to +0)"]
     assert found["so"].tolist() == ["better", "no difference shown"]
     few = steps({"a": wrong[:8], "b": right[:8]}, groups[:8])

@@ -72,6 +72,14 @@ def test_evenly_spaced_by_hand(total, count, expected):
     assert evenly_spaced(total, count).tolist() == expected
 
 
+@pytest.mark.parametrize(
+    "total, count, expected",
+    [(5, 3, [0, 2, 4]), (6, 3, [0, 3, 5]), (2, 4, [0, 0, 1, 1]), (1, 3, [0, 0, 0]), (4, 1, [0])],
+)
+def test_evenly_spaced_with_repeats_by_hand(total, count, expected):
+    assert evenly_spaced(total, count, repeat=True).tolist() == expected
+
+
 # Reading
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from course import COURSE, exit_with
 
-from toolbox.classifier import FACTS, MODEL, NONE, read_classifier, save_classifier
+from toolbox.classifier import MODEL, NONE, read_classifier, save_classifier
 from toolbox.datasets import (
     choose_dataset,
     has_video_suffix,
@@ -209,9 +209,8 @@ def make_classifier(dataset):
     are left.
     """
     print(f"There is no classifier of these clips of {dataset.name} yet: making it")
-    videos = read_csv(dataset.data / "videos.csv")
-    network = network_of(dataset)
-    from toolbox.clips import features_of_clips, look_at
+    with quiet_start():
+        from toolbox.pooled import pooled_clips
     from toolbox.one_model import head_of, one_model
     from toolbox.validate import as_array, out_of_group, threshold_for
     from toolbox.vgg16 import vgg16_weights
@@ -219,12 +218,9 @@ def make_classifier(dataset):
     from framevote.own_videos import ClipClassifier, describe
     from framevote.transfer import to_network_size
 
-    features, problems = features_of_clips(
-        lambda path, odd: look_at(path, to_network_size, network, RATE, odd),
-        *(videos, dataset.folder, dataset.data / "pooled", [network.facts, RATE]),
-    )
+    videos, clips, problems = pooled_clips(dataset, to_network_size, RATE)
     tell_of_problems(f"{clip}: {problem}" for clip, problem in problems.items())
-    videos = videos[videos["clip"].isin(features)]
+    features = dict(zip(videos["clip"], clips, strict=True))
     train, test = (videos[videos["part"] == part] for part in ("train", "test"))
     labels, groups = train["class"].to_numpy(str), train["group"].to_numpy(str)
     classes = np.unique(labels)
@@ -251,7 +247,6 @@ def make_classifier(dataset):
         per_second=RATE,
         size=WINDOW,
         threshold=threshold,
-        way=network.way,
     )
 
 
@@ -266,15 +261,10 @@ def tell_of_problems(lines):
 
 @functools.cache
 def network_of(dataset):
-    """VGG16 with pooled features, by the way that the dataset's classifier was made with, where
-    that can be had.
-    """
+    """VGG16 with pooled features, by the way that the clips of the dataset were looked at."""
     with quiet_start():
-        from toolbox.vgg16 import fastest_network
-
-        from keras.applications.vgg16 import preprocess_input
-    way = read_json(dataset.weights / FACTS).get("way")
-    return fastest_network(dataset.weights.parent, preprocess_input, before=way).using(pooled=True)
+        from toolbox.pooled import pooled_network
+    return pooled_network(dataset)
 
 
 @functools.cache

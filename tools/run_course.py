@@ -23,7 +23,7 @@ from textwrap import fill
 
 from course import COURSE, exit_with
 
-from toolbox.datasets import BUILT_IN, choose_dataset, open_dataset
+from toolbox.datasets import BUILT_IN, choose_dataset, find_dataset, open_dataset
 from toolbox.files import read_csv, read_json
 from toolbox.locks import one_writer
 
@@ -37,6 +37,7 @@ from tqdm import tqdm
 
 from notebook_code import code_digest
 
+ADVICE = "Check the path behind DATASET."
 PART_ONE = "00 01 02 03 04 05"
 EXTRAS = {"11": ("ray", "make scale")}  # notebook: the package that it needs, what installs it
 # minutes on the built-in clips on two cores with avx512_bf16
@@ -206,14 +207,18 @@ def dataset_name(options, chosen):
     """The name of the dataset that the notebooks will use: the one that was asked for, else what
     notebook 00 says, if it runs, else the one that it chose last.
     """
-    if chosen[0].name.startswith("00"):
-        written = knobs_of(load_notebook_node(str(chosen[0])))["DATASET"]
-        choice = options.dataset or ast.literal_eval(written)
+    choice, first = options.dataset, chosen[0].name.startswith("00")
+    if first and (not choice or choice in BUILT_IN):  # notebook 00 finds or fetches it
+        choice = choice or ast.literal_eval(knobs_of(load_notebook_node(str(chosen[0])))["DATASET"])
         return Path(choice).expanduser().name
-    choice = options.dataset or ("mocap" if options.in_place else None)
-    choose = choose_dataset if choice else open_dataset
+    choice = choice or ("mocap" if options.in_place else None)
     try:
-        return choose(choice, course=options.course).name
+        if not choice:
+            return open_dataset(course=options.course).name
+        name = find_dataset(choice, options.course, ADVICE).name
+        if not first:
+            choose_dataset(choice, options.course)
+        return name
     except (OSError, ValueError) as error:
         sys.exit(str(error))
 

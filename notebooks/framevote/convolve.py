@@ -18,12 +18,11 @@ __all__ = [
     "shuffle",
 ]
 
-# %% ../09_convolve_over_time.ipynb #09-a41
+# %% ../09_convolve_over_time.ipynb #09-6d4
 # "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
-
-
 from toolbox.quiet import quiet_start
-from toolbox.small_clips import evenly
+from toolbox.sequences import warm_up_and_cosine
+from toolbox.videos import evenly_spaced
 
 with quiet_start():
     import keras
@@ -94,7 +93,7 @@ def r2plus1d(count, size, classes, widths=(16, 32, 96, 192), dropout=0.2):
     return keras.Model(clip, layers.Dense(classes, activation="softmax")(x), name="r2plus1d")
 
 
-# %% ../09_convolve_over_time.ipynb #09-d21
+# %% ../09_convolve_over_time.ipynb #09-12c
 def augment(clip, count, rng):
     """A training variant of a stored clip: `count` frames of a random stretch of it (70 % or more);
     one shift, one mirroring and one brightness for all of them.
@@ -104,14 +103,15 @@ def augment(clip, count, rng):
     """
     length = rng.integers(max(1, int(0.7 * len(clip))), len(clip) + 1)
     start = rng.integers(len(clip) - length + 1)
-    frames, positions = evenly(clip[start : start + length], count), np.arange(clip.shape[1])
+    chosen = start + evenly_spaced(length, count, repeat=True)
+    frames, positions = clip[chosen], np.arange(clip.shape[1])
     shifts = rng.integers(-(len(positions) // 8), len(positions) // 8 + 1, 2)
     rows, columns = (np.clip(positions + shift, 0, positions[-1]) for shift in shifts)
     frames = frames[:, rows][:, :, columns if rng.random() < 0.5 else columns[::-1]]
     return np.clip(frames * rng.uniform(0.7, 1.3), 0, 255).astype("uint8")
 
 
-# %% ../09_convolve_over_time.ipynb #09-0cc
+# %% ../09_convolve_over_time.ipynb #09-ef6
 class ClipBatches(keras.utils.PyDataset):
     """Batches of stored clips for Keras: float32 (batch, count, size, size, 3) from -1 to 1, and
     their labels. In training, order and variants differ in every epoch; else it is the clips' own
@@ -147,19 +147,17 @@ class ClipBatches(keras.utils.PyDataset):
     def variant(self, k):
         """The frames of clip `rows[k]` in this epoch: (count, size, size, 3) uint8."""
         rng, clip = np.random.default_rng([self.seed, self.epoch, k]), self.stored[self.rows[k]]
-        frames = augment(clip, self.count, rng) if self.training else evenly(clip, self.count)
+        plain = clip[evenly_spaced(len(clip), self.count, repeat=True)]
+        frames = augment(clip, self.count, rng) if self.training else plain
         return self.then(frames, rng) if self.then else frames
 
 
-# %% ../09_convolve_over_time.ipynb #09-437
+# %% ../09_convolve_over_time.ipynb #09-3d9
 def compile_network(model, updates, learning_rate):
     """Compile a classifier for so many updates of its weights: AdamW, a rate that warms up over a
     tenth of them and falls to zero along a cosine, and label smoothing.
     """
-    warm_up = updates // 10
-    rate = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 10, updates - warm_up, warmup_target=learning_rate, warmup_steps=warm_up
-    )
+    rate = warm_up_and_cosine(learning_rate, updates, warm_up=max(1, updates // 10))
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=0.1)
     model.compile(keras.optimizers.AdamW(rate, weight_decay=0.01), loss, metrics=["accuracy"])
 

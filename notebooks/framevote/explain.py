@@ -15,7 +15,7 @@ __all__ = [
     "window_at",
 ]
 
-# %% ../07_see_what_the_network_sees.ipynb #07-b62
+# %% ../07_see_what_the_network_sees.ipynb #07-5b8
 # "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
 
 import numpy as np

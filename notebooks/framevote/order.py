@@ -30,15 +30,12 @@ __all__ = [
     "within_pair",
 ]
 
-# %% ../08_model_the_order_of_frames.ipynb #08-fa2
+# %% ../08_model_the_order_of_frames.ipynb #08-046
 # "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
 from functools import partial
 
 from toolbox import validate
-from toolbox.flow import (
-    mirrored,
-    neighbours,
-)
+from toolbox.flow import mirrored, neighbours
 from toolbox.quiet import quiet_start
 from toolbox.videos import probe
 
@@ -158,12 +155,12 @@ def departures(clip):
     return roots - roots.mean(axis=0)
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-809
-PEAKS = {"mean pooling": 0.01, "1D convolution": 0.003, "GRU": 0.01, "Transformer": 0.01}
+# %% ../08_model_the_order_of_frames.ipynb #08-bd8
+PEAKS = {"mean pooling": 0.01, "1D convolution": 0.003, "GRU": 0.01, "Transformer": 0.003}
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-976
-def examine(model, clips, labels, groups, backwards, folds=10):
+# %% ../08_model_the_order_of_frames.ipynb #08-be1
+def examine(model, clips, labels, groups, backwards, folds=5):
     """What a model says of clips whose groups it never met: a dict of probabilities (n, classes),
     by what it learned from and what it judged.
 

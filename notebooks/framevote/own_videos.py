@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ["ClipClassifier", "Live", "describe", "moments_of", "windows_of"]
 
-# %% ../10_classify_your_own_videos.ipynb #10-e8a
+# %% ../10_classify_your_own_videos.ipynb #10-86c
 # "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
 from collections import deque
 

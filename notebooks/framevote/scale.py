@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ["DECODING_SEAT", "FeatureWorker", "as_frames", "frames_of", "plain_loop", "ray_pipeline"]
 
-# %% ../11_scale_out.ipynb #11-63b
+# %% ../11_scale_out.ipynb #11-a33
 # "No module named 'toolbox'"? This notebook belongs in the folder notebooks/ of the course.
 import os
 import time

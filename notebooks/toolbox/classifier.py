@@ -10,7 +10,7 @@ NONE = "none of these"  # what is said where no class is likely enough
 
 def save_classifier(dataset, model, **facts):
     """Save a model from `toolbox.one_model`, and the facts that its use needs: classes, per_second
-    (frames looked at), size (frames in a window), threshold, way. Each file is whole or not there,
+    (frames looked at), size (frames in a window), threshold. Each file is whole or not there,
     the facts never without their model. Returns the path of the model.
     """
     from toolbox.one_model import save_model  # loads Keras; asking for the facts doesn't

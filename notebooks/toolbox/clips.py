@@ -4,7 +4,7 @@ from contextlib import ExitStack, suppress
 
 from toolbox.files import whole_file
 from toolbox.kept import kept
-from toolbox.parallel import progress
+from toolbox.parallel import in_threads, progress
 from toolbox.record import digest_of
 from toolbox.videos import open_video, result_or_problem, shown_frame
 
@@ -105,16 +105,17 @@ def look_at(path, prepare, network, per_second, problems=None, bar=None):
     return np.concatenate(features)
 
 
-def features_of_clips(look, videos, source, folder, made_from):
-    """The features of many clips, computed one clip after the other and kept in a file each.
+def features_of_clips(look, videos, source, folder, made_from, threads=None, desc="look at clips"):
+    """The features of many clips, each kept in a file as it is made.
 
-    look: look(path, problems) returns the features (n, d) of a video's frames; a ValueError
+    look: look(path, problems) returns the features (n, ...) of a video's frames; a ValueError
     of its becomes the clip's problem. videos: DataFrame with `clip` and `video` (a path below
     `source`); folder: keeps `<clip>.npz`, so that a run goes on where an earlier one stopped;
-    made_from: what the features depend on beside the video, see `digest_of`.
+    made_from: what the features depend on beside the video, see `digest_of`; threads: that look at
+    clips at once, or None for this one alone; desc: what the bar says.
 
-    Returns (features, problems): a dict from clip to a float32 array (n, d) for those that can be
-    used, and a dict from clip to text for what was odd or broken.
+    Returns (features, problems): a dict from clip to a float32 array (n, ...) for those that can be
+    used, and a dict from clip to text for what was odd or broken. They are kept as float16.
     """
 
     def arrays(path):
@@ -122,20 +123,22 @@ def features_of_clips(look, videos, source, folder, made_from):
         features = np.asarray(look(path, odd), "float16")
         return {"features": features, "odd": np.array("; ".join(odd))}
 
-    def read(clip, video):
-        path = source / video
+    def read(clip, path):
         if not path.is_file():
             raise ValueError("the file is missing")
         return kept(folder / f"{clip}.npz", digest_of(path, made_from), lambda: arrays(path))
 
+    def found(row):
+        return result_or_problem(read, row["clip"], source / row["video"])
+
     folder.mkdir(parents=True, exist_ok=True)
-    features, problems = {}, {}
-    pairs = zip(videos["clip"], videos["video"], strict=True)
-    for clip, video in progress(pairs, total=len(videos), desc="look at clips", unit="clip"):
-        found, problem = result_or_problem(read, clip, video)
-        if found:
-            features[clip] = found["features"].astype("float32")
-            problem = str(found["odd"])
+    rows, features, problems = videos.to_dict("records"), {}, {}
+    answers = in_threads(found, rows, threads) if threads else map(found, rows)
+    answers = progress(answers, total=len(rows), desc=desc, unit="clip")
+    for row, (arrays_of_clip, problem) in zip(rows, answers, strict=True):
+        if arrays_of_clip:
+            features[row["clip"]] = arrays_of_clip["features"].astype("float32")
+            problem = str(arrays_of_clip["odd"])
         if problem:
-            problems[clip] = problem
+            problems[row["clip"]] = problem
     return features, problems

@@ -5,7 +5,7 @@ a dict of probabilities (n, classes) by what was learned from and what was judge
 """
 
 from toolbox.draw import draw_intervals
-from toolbox.intervals import difference_over_groups, verdict
+from toolbox.intervals import in_points, verdict
 from toolbox.validate import is_right
 
 import numpy as np
@@ -45,9 +45,7 @@ def value_of_order(answers, labels, groups):
         right = {way: is_right(said[way], labels) for way in list(said)[:3]}
         rows[name] = {way: f"{one.mean():.1%}" for way, one in right.items()}
         value = right[IN_ORDER] * 1.0 - right[SHUFFLED]
-        interval = difference_over_groups(value, groups)
-        ends = [f"{100 * end:+.0f}" for end in interval if end is not None]
-        rows[name]["points"] = f"{100 * value.mean():+.0f} ({' to '.join(ends)})"
+        rows[name]["points"] = in_points(value, groups)
         rows[name]["with order"] = verdict(value, groups)
     return pd.DataFrame(rows).T
 
@@ -71,8 +69,9 @@ def draw_control(rows, shuffled, title):
 
     rows, shuffled: rows of `results.json`, of the same methods.
     """
-    beside = SHUFFLED, [row["accuracy"] for row in shuffled]
-    return draw_intervals(rows, rows[0]["chance"], title, beside, IN_ORDER)
+    beside = "learned from and judged shuffled", [row["accuracy"] for row in shuffled]
+    label = "learned from and judged in order"
+    return draw_intervals(rows, rows[0]["chance"], title, beside, label)
 
 
 def pairs_told_apart(within_pair, answers, labels, groups, pairs):

@@ -172,7 +172,7 @@ def draw_intervals(rows, chance, title, beside=None, label="accuracy"):
     `results.json`; chance: a guess's accuracy; beside: (text, values): an orange diamond for each
     row, None for rows without, and what it stands for; label: what the dots stand for.
     """
-    size = (8, 1.3 + 0.36 * len(rows))
+    size = (8, 1.6 + 0.36 * len(rows))
     figure, axis = plt.subplots(figsize=size, layout="constrained")
     for height, row in enumerate(rows):
         if row["low"] is not None:
@@ -187,6 +187,6 @@ def draw_intervals(rows, chance, title, beside=None, label="accuracy"):
     axis.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5), yticks=range(len(rows)))
     axis.set_yticklabels([row["method"] for row in rows])
     axis.xaxis.set_major_formatter(PercentFormatter(1))
-    axis.legend(loc="best", fontsize=8)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     axis.set_title(title, loc="left")
     return figure

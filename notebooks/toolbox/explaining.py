@@ -1,42 +1,10 @@
-"""Behind explanations: classifiers that never met a group, clips to look at, their pictures."""
+"""Behind explanations: folds, clips to look at, their pictures."""
 
 from toolbox.clips import batches, frames_shown
 from toolbox.parallel import progress
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
-from sklearn.model_selection import GroupKFold
-
-
-def judges(model, clips, labels, groups, folds=10):
-    """A dict from each group to a classifier that never met it, so that it can be asked more than
-    once (see `ask`). Of a single group the classifier has learned, and a line says so.
-
-    model: scikit-learn's interface, `fit(clips, labels)`; clips: (n,) array of objects; labels,
-    groups: (n,); folds: with more groups than this, several are left out at once.
-    """
-    names = np.unique(groups)
-    if len(names) < 2:
-        print(f"All clips are of group {names[0]}: the classifier has met everybody below.")
-        return {names[0]: clone(model).fit(clips, labels)}
-    found = {}
-    for known, unseen in GroupKFold(min(folds, len(names))).split(clips, groups=groups):
-        fitted = clone(model).fit(clips[known], labels[known])
-        found |= dict.fromkeys(np.unique(groups[unseen]), fitted)
-    return found
-
-
-def ask(judges, clips, groups, classes):
-    """Probabilities (n, classes) for clips, each by the judge of its group; 0 for the classes that
-    a judge doesn't know. classes: sorted; the rest as in `judges`.
-    """
-    said = np.zeros((len(clips), len(classes)))
-    for group in np.unique(groups):
-        own, judge = np.flatnonzero(groups == group), judges[group]
-        columns = np.searchsorted(classes, judge.classes_)
-        said[np.ix_(own, columns)] = judge.predict_proba(clips[own])
-    return said
 
 
 def mixed_folds(labels, groups, folds=3, seed=0):

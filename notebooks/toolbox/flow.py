@@ -1,9 +1,6 @@
-"""Optical flow: the pairs of frames it is computed from, numbers kept for each clip, pictures."""
+"""Optical flow: the pairs of frames it is computed from, its pictures, its numbers reversed."""
 
-from toolbox.kept import kept
-from toolbox.parallel import in_threads, progress
-from toolbox.record import digest_of
-from toolbox.videos import LONG_CLIP, evenly_spaced, open_video, probe, result_or_problem
+from toolbox.videos import LONG_CLIP, evenly_spaced, open_video, probe
 
 import cv2
 import matplotlib.pyplot as plt
@@ -27,29 +24,6 @@ def neighbours(path, count, width=160):
                 if index - 1 in wanted:
                     yield before, grey
                 before = grey
-
-
-def motion_of_clips(look, videos, source, folder, made_from):
-    """What `look(path)` returns for each clip, an array, computed in threads and kept in a file
-    each, so that a run goes on where an earlier one stopped.
-
-    videos: DataFrame with `clip` and `video` (a path below `source`); folder: keeps `<clip>.npz`;
-    made_from: what the arrays depend on beside the video, see `digest_of`. Returns (arrays,
-    problems): a list of arrays, None for a clip for which `look` raised ValueError, and a dict from
-    clip to the reason.
-    """
-
-    def read(row):
-        path = source / row["video"]
-        made = digest_of(path, made_from)
-        return kept(folder / f"{row['clip']}.npz", made, lambda: {"motion": look(path)})["motion"]
-
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = videos.to_dict("records")
-    found = in_threads(lambda row: result_or_problem(read, row), rows)
-    found = list(progress(found, total=len(rows), desc="follow motion", unit="clip"))
-    problems = {row["clip"]: why for row, (_, why) in zip(rows, found, strict=True) if why}
-    return [motion for motion, _ in found], problems
 
 
 def flow_colours(flow, fastest):
@@ -89,19 +63,20 @@ def flow_film(path, optical_flow, longest=40):
     return frames, [flow_colours(flow, fastest) for flow in flows]
 
 
-def draw_flows(moments, title=None):
-    """Draw flows, a row for each: the frame, the flow in colour, the flow as arrows, all on one
-    scale, with a colour wheel; returns the matplotlib figure.
+def draw_flows(paths, optical_flow, title=None):
+    """Draw the fastest moment of some clips, a row for each: the frame, the flow in colour with a
+    colour wheel, the flow as arrows, each row on its own scale; returns the matplotlib figure.
 
-    moments: a dict from name to (frame, flow), grey (height, width) and (height, width, 2).
+    paths: a dict from name to a clip's path; optical_flow: function of two frames.
     """
-    fastest = max(np.quantile(np.linalg.norm(flow, axis=-1), 0.995) for _, flow in moments.values())
-    size = (9.5, 2.3 * len(moments))
-    figure, axes = plt.subplots(len(moments), 3, figsize=size, squeeze=False, layout="constrained")
-    for row, (name, (frame, flow)) in zip(axes, moments.items(), strict=True):
+    size = (9.5, 2.3 * len(paths))
+    figure, axes = plt.subplots(len(paths), 3, figsize=size, squeeze=False, layout="constrained")
+    for row, (name, path) in zip(axes, paths.items(), strict=True):
+        frame, flow = fastest_moment(path, optical_flow)
+        fastest = max(np.quantile(np.linalg.norm(flow, axis=-1), 0.99), 1e-6)
         y, x = np.mgrid[5 : flow.shape[0] : 10, 5 : flow.shape[1] : 10]
         arrows = flow[y, x]
-        moving = np.linalg.norm(arrows, axis=-1) > fastest / 20
+        moving = np.linalg.norm(arrows, axis=-1) > fastest / 10
         row[0].imshow(frame, cmap="gray")
         row[1].imshow(flow_colours(flow, fastest))
         row[2].imshow(frame, cmap="gray", alpha=0.35)
@@ -109,7 +84,7 @@ def draw_flows(moments, title=None):
         row[2].quiver(x[moving], y[moving], *arrows[moving].T, color="tab:red", **scale)
         for axis, text in zip(row, (name, "flow as colour", "as arrows"), strict=True):
             axis.set(xticks=[], yticks=[], title=text)
-    key = axes[0, 1].inset_axes([0.8, 0.68, 0.19, 0.3])
+    key = axes[0, 1].inset_axes([0.7, 0.6, 0.29, 0.39])
     key.imshow(colour_wheel())
     key.set(xticks=[], yticks=[])
     figure.suptitle(title)

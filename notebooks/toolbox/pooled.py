@@ -3,12 +3,26 @@
 from functools import cache
 
 from toolbox.clips import features_of_clips, look_at
-from toolbox.files import read_csv
+from toolbox.features import way_of
+from toolbox.files import read_csv, read_json, write_json
 from toolbox.validate import as_array
 from toolbox.vgg16 import Network, fastest_network
 
 import numpy as np
 from keras.applications.vgg16 import preprocess_input
+
+WAY_NOTE = "pooled.json"  # in data/<dataset>/: how the store in pooled/ was computed
+
+
+def pooled_network(dataset, way=None):
+    """VGG16 as it looks at clips for the store: behind ImageNet's preprocessing, pooled, by the way
+    (see `toolbox.vgg16.ways`) that the store was begun with, or else notebook 04's features, where
+    that can be had.
+
+    way: one to take instead. Raises what `fastest_network` raises.
+    """
+    before = read_json(dataset.data / WAY_NOTE).get("way") or way_of(dataset.data / "features.npy")
+    return fastest_network(dataset.weights.parent, preprocess_input, way, before).using(pooled=True)
 
 
 def pooled_clips(dataset, prepare, per_second=4):
@@ -23,7 +37,10 @@ def pooled_clips(dataset, prepare, per_second=4):
 
     @cache
     def network():  # once a clip has to be looked at, and not before
-        return fastest_network(dataset.weights.parent, preprocess_input).using(pooled=True)
+        found, note = pooled_network(dataset), dataset.data / WAY_NOTE
+        if not note.exists():
+            write_json(note, way=found.way)
+        return found
 
     def look(path, odd):
         return look_at(path, prepare, network(), per_second, odd)

@@ -89,11 +89,11 @@ class SequenceNetwork(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(clips).argmax(axis=1)]
 
 
-def warm_up_and_cosine(peak, epochs, warm_up=4):
-    """A learning rate over epochs: climbs to `peak` in the first ones, then falls to zero along a
-    cosine (Loshchilov and Hutter 2017).
+def warm_up_and_cosine(peak, steps, warm_up=4):
+    """A learning rate over epochs or updates: climbs to `peak` in the first ones, then falls to
+    zero along a cosine (Loshchilov and Hutter 2017).
     """
-    rest = max(epochs - warm_up, 1)
+    rest = max(steps - warm_up, 1)
     return keras.optimizers.schedules.CosineDecay(
         peak / warm_up, rest, warmup_target=peak, warmup_steps=warm_up
     )

@@ -3,19 +3,12 @@
 from toolbox.files import read_json, whole_file, write_json
 from toolbox.parallel import in_threads, progress
 from toolbox.record import digest_of
-from toolbox.videos import frames_to_show
+from toolbox.videos import evenly_spaced, frames_to_show, result_or_problem
 
 import cv2
 import numpy as np
 from skimage.filters import threshold_otsu
 from skimage.morphology import dilation, disk, opening
-
-
-def evenly(clip, count):
-    """`count` frames of a clip, evenly spaced from the first to the last; of a shorter clip, some
-    are taken several times. One frame is the first.
-    """
-    return clip[np.floor(np.linspace(0, len(clip) - 1, count) + 0.5).astype(int)]
 
 
 def moving_part(frames, margin=0.03):
@@ -64,7 +57,8 @@ def small_clip(path, count, size):
     """
     frames = np.stack(frames_to_show(path, count, width=480))
     square = square_around(moving_part(frames))
-    return evenly(np.stack([cut_square(frame, *square, size) for frame in frames]), count)
+    cut = np.stack([cut_square(frame, *square, size) for frame in frames])
+    return cut[evenly_spaced(len(cut), count, repeat=True)]
 
 
 def store_clips(paths, target, count, size, threads=None):
@@ -91,19 +85,18 @@ def store_clips(paths, target, count, size, threads=None):
 def write_clips(paths, target, count, size, threads=None):
     """Decode clips into an array file, see `store_clips`; returns the problems."""
     problems, shape = {}, (len(paths), count, size, size, 3)
+    black = np.zeros(shape[1:], "uint8")
 
-    def decode(job):
-        number, path = job
-        try:
-            return small_clip(path, count, size)
-        except (ValueError, cv2.error) as error:
-            problems[number] = str(error)
-            return np.zeros(shape[1:], "uint8")
+    def decode(path):
+        return result_or_problem(small_clip, path, count, size)
 
     with whole_file(target) as temporary, open(temporary, "wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
-        decoded = in_threads(decode, enumerate(paths), threads)
-        for clip in progress(decoded, total=len(paths), desc="small clips", unit="clip"):
-            file.write(clip.tobytes())
+        decoded = in_threads(decode, paths, threads)
+        decoded = progress(decoded, total=len(paths), desc="small clips", unit="clip")
+        for number, (clip, problem) in enumerate(decoded):
+            file.write((black if problem else clip).tobytes())
+            if problem:
+                problems[number] = problem
     return problems

@@ -33,26 +33,45 @@ def check_groups(labels, groups):
         print(f"of one group, so never found below: {', '.join(count.index[count == 1])}")
 
 
-def out_of_group(model, clips, labels, groups, learn=None, folds=10):
-    """Probabilities (n, classes), each clip's by a classifier that never met its group.
+def judges(model, clips, labels, groups, learn=None, folds=10):
+    """A dict from each group to a classifier that never met it, so that it can be asked more than
+    once, see `ask`; without a group for which there is nothing else to learn from.
 
     model: scikit-learn's interface, `fit(clips, labels)` and `predict_proba(clips)`; clips: (n,)
     array of objects; labels, groups: (n,); learn: (n,) bool, which clips may be learned from, or
-    None for all; folds: with more groups than this, several are left out at once. Columns are the
-    sorted classes of `labels`, zero for those that a fold doesn't know. NaN where nothing can be
-    judged: with one group, or nothing else to learn from.
+    None for all; folds: with more groups than this, several are left out at once.
     """
-    classes, folds = np.unique(labels), min(folds, len(set(groups)))
-    said = np.full((len(clips), len(classes)), np.nan)
+    folds, found = min(folds, len(set(groups))), {}
     for known, unseen in GroupKFold(folds).split(clips, groups=groups) if folds > 1 else ():
         known = known if learn is None else known[learn[known]]
         if len(known):
             with threadpool_limits(1, "blas"):  # small matrices: threads would only wait
                 fitted = clone(model).fit(clips[known], labels[known])
-                answers = fitted.predict_proba(clips[unseen])
-            said[unseen] = 0
-            said[np.ix_(unseen, np.searchsorted(classes, fitted.classes_))] = answers
+            found |= dict.fromkeys(np.unique(groups[unseen]), fitted)
+    return found
+
+
+def ask(judges, clips, groups, classes):
+    """Probabilities (n, classes) of clips, each by the judge of its group: zero for classes that
+    the judge doesn't know, NaN for groups without one. classes: sorted; the rest as in `judges`.
+    """
+    said = np.full((len(clips), len(classes)), np.nan)
+    for judge in {id(judge): judge for judge in judges.values()}.values():
+        own = np.isin(groups, [group for group in judges if judges[group] is judge])
+        if own.any():
+            said[own] = 0
+            columns = np.searchsorted(classes, judge.classes_)
+            with threadpool_limits(1, "blas"):
+                said[np.ix_(own, columns)] = judge.predict_proba(clips[own])
     return said
+
+
+def out_of_group(model, clips, labels, groups, learn=None, folds=10):
+    """Probabilities (n, classes), each clip's by a classifier that never met its group; columns are
+    the sorted classes of `labels`. Arguments as in `judges`; zeros and NaN as in `ask`.
+    """
+    found = judges(model, clips, labels, groups, learn, folds)
+    return ask(found, clips, groups, np.unique(labels))
 
 
 def as_strangers(model, clips, labels, groups, folds=10):
@@ -187,8 +206,8 @@ def least_sure(fitted, clips, count):
 
 
 def steps(right, groups):
-    """What each of several methods gains over the one before it: a DataFrame of `step`, `points`
-    with their 95 % interval over groups, and what that shows (`toolbox.intervals`).
+    """What each of several methods gains over the one before it: a DataFrame with a row for each
+    step: points with their 95 % interval over groups, and what that shows (`toolbox.intervals`).
 
     right: a dict from name to (n,) bool, which of the same clips it gets right; groups: (n,).
     """
@@ -196,4 +215,4 @@ def steps(right, groups):
     for before, name in pairwise(names):
         gain = right[name].astype(float) - right[before]
         rows.append((name, in_points(gain, groups), verdict(gain, groups)))
-    return pd.DataFrame(rows, columns=["step", "points gained", "so"])
+    return pd.DataFrame(rows, columns=["step", "points gained", "so"]).set_index("step")

@@ -19,11 +19,12 @@ def usable_fps(fps):
     return fps if 1 / LONGEST_GAP <= fps <= HIGHEST_FPS else USUAL_FPS
 
 
-def evenly_spaced(total, count):
+def evenly_spaced(total, count, repeat=False):
     """The indices of `count` of `total` items, evenly spaced from the first to the last, halves
-    rounded up; all of them, once, if there are fewer.
+    rounded up. If there are fewer, all of them, once; or some several times, to `repeat`.
     """
-    return np.unique(np.floor(np.linspace(0, total - 1, min(count, total)) + 0.5).astype(int))
+    count = count if repeat else min(count, total)
+    return np.floor(np.linspace(0, total - 1, count) + 0.5).astype(int)
 
 
 def is_unicode(path):
