@@ -196,7 +196,8 @@ def test_intervals_are_drawn_from_above_as_the_rows_come():
 
 def test_intervals_need_nothing_beside_them():
     rows = [row_of("vote", 0.5, 0.4, 0.6), row_of("mean", 0.7, 0.6, 0.8)]
-    [axis] = draw_intervals(rows, 0.5, "Better").axes
+    figure = draw_intervals(rows, 0.5, "Better")
+    [axis] = figure.axes
     assert len(axis.lines) == 5
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["accuracy", "chance, 50%"]
