@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from framevote import own_videos
 from framevote.own_videos import ClipClassifier, describe, moments_of, windows_of
 
-RATE, SIZE, THRESHOLD, FILMS = 4, 8, 0.31, 40  # films of each group
+RATE, SIZE, THRESHOLD, FILMS = 4, 8, 0.27, 40  # films of each group
 DATA = Path(__file__).resolve().parent.parent / "data" / "mocap"
 PARTS = {"mean": 1, "mean, deviation": 2, "mean, deviation, step": 3, "all four": 4}
 

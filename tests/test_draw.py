@@ -169,7 +169,7 @@ def test_the_trade_off_marks_the_threshold():
     """At 0.5 three of four known clips pass, and one of two strangers is refused."""
     known, strangers = np.array([0.9, 0.5, 0.6, 0.2, np.nan]), np.array([0.4, 0.7])
     [axis] = draw_trade_off(known, strangers, 0.5).axes
-    assert axis.get_title() == "75% pass, 50% of unknown classes are refused"
+    assert axis.get_title() == "75% pass, 50% of clips of unknown classes don't"
     assert [*axis.lines[-1].get_xdata(), *axis.lines[-1].get_ydata()] == [0.75, 0.5]
 
 

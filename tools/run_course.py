@@ -41,10 +41,10 @@ ADVICE = "Check the path behind DATASET."
 PART_ONE = "00 01 02 03 04 05"
 EXTRAS = {"11": ("ray", "make scale")}  # notebook: the package that it needs, what installs it
 # minutes on the built-in clips on two cores with avx512_bf16
-MINUTES = {"00": 0.2, "01": 0.2, "02": 0.1, "03": 0.2, "04": 4.5, "05": 1}
-MINUTES |= {"06": 9, "07": 3, "08": 5, "09": 6, "10": 3, "11": 3}
+MINUTES = {"00": 0.1, "01": 0.1, "02": 0.1, "03": 0.1, "04": 4, "05": 1}
+MINUTES |= {"06": 10.5, "07": 2, "08": 5, "09": 5, "10": 2, "11": 4}
 FRAMES_LATER = 4  # that 06 to 10 show VGG16, for each second of video
-MINUTES_A_CLIP_LATER = 15 / 420  # that they take beside it
+MINUTES_A_CLIP_LATER = 16 / 420  # that they take beside it
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 PR_SET_PDEATHSIG = 1

@@ -103,9 +103,9 @@ def mean_pooling(length, width, classes, units=64):
     return classified(inputs, masked_mean(x, mask), classes)
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-d6e
+# %% ../08_model_the_order_of_frames.ipynb #08-233
 def convolution(length, width, classes, units=64):
-    """Two 1D convolutions over time, then the mean over frames (Bai et al. 2018)."""
+    """Two 1D convolutions over time, then the mean over frames (after Bai et al. 2018)."""
     frames, mask = inputs = inputs_of(length, width)
     real = ops.cast(mask, "float32")[..., None]
     x = layers.SpatialDropout1D(0.5)(frames) * real
@@ -206,14 +206,14 @@ def optical_flow(before, after):
     return search.calc(np.ascontiguousarray(before), np.ascontiguousarray(after), None)
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-1cb
+# %% ../08_model_the_order_of_frames.ipynb #08-eca
 CELLS, DIRECTIONS = 5, 8
 
 
 def flow_histogram(flow, cells=CELLS, directions=DIRECTIONS):
     """How much moves in which direction in each cell of a grid: (cells, cells, directions) float32,
-    mean pixels a frame (histograms of oriented flow, Laptev et al. 2008). Direction 0 is to the
-    right, a quarter of them is down.
+    mean pixels a frame (histograms of optical flow, after Laptev et al. 2008). Direction 0 is to
+    the right, a quarter of them is down.
 
     flow: (height, width, 2). The median flow, the camera's, is subtracted.
     """

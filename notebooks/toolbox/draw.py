@@ -158,8 +158,8 @@ def draw_trade_off(known, strangers, threshold):
     axis.plot(passed[:-1], refused[:-1])
     axis.plot([0, 1], [1, 0], color="black", linestyle=":", label="at random")
     axis.plot(passed[-1], refused[-1], "o", label=f"the threshold, {threshold:.2f}")
-    axis.set(xlabel="share of known clips that pass", ylabel="share of unknown classes refused")
-    axis.set_title(f"{passed[-1]:.0%} pass, {refused[-1]:.0%} of unknown classes are refused")
+    axis.set(xlabel="share of known clips that pass", ylabel="share of unknown clips refused")
+    axis.set_title(f"{passed[-1]:.0%} pass, {refused[-1]:.0%} of clips of unknown classes don't")
     axis.legend()
     return figure
 
