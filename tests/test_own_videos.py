@@ -1,9 +1,15 @@
-"""Notebook 10: windows and their description, clips to classes, live."""
+"""Notebook 10: windows and their description, clips to classes, live, the script to copy."""
+
+import sys
+from itertools import islice
+from pathlib import Path
 
 from toolbox.clips import frames_shown, look_at
 from toolbox.validate import as_array, out_of_group
 
+import cv2
 import keras
+import nbformat
 import numpy as np
 import pytest
 from clips import write_clip
@@ -254,3 +260,23 @@ def test_live_looks_at_each_frame_once_and_forgets_old_ones(head):
     only_blue = np.tile(np.array([0, 0, 255], "float32"), (1, 4, 1))  # RGB
     assert np.allclose(said[-1], head.predict(only_blue, verbose=0)[0], atol=1e-5)
     assert not np.allclose(said[-2], said[-1], atol=1e-5)
+
+
+# The script to copy
+
+
+@pytest.mark.parametrize("fps", [10, 12.5, 15, 24, 25, 30000 / 1001, 30, 50, 60])
+@pytest.mark.parametrize("name", ["clip.avi", "clip.mp4"])
+def test_the_copied_script_reads_the_frames_that_the_course_reads(tmp_path, monkeypatch, name, fps):
+    """It has its own lines for it, in a cell of notebook 10, since it runs without the course."""
+    notebook = Path(__file__).parents[1] / "notebooks" / "10_classify_your_own_videos.ipynb"
+    cells = nbformat.read(notebook, as_version=4).cells
+    [script] = [cell.source for cell in cells if "use_classifier.py" in cell.source.split("\n")[0]]
+    reading = script[script.index("video = cv2") : script.index("shown = ")]
+    path = write_clip(tmp_path / name, frames=round(6 * fps), fps=fps)
+    monkeypatch.setattr(sys, "argv", ["use_classifier.py", "classifier.keras", str(path), "4"])
+    known = {"cv2": cv2, "np": np, "sys": sys, "size": 20, "per_second": 4}
+    exec(reading, known)
+    expected = [to_network_size(frame) for frame in islice(frames_shown(path, 4), 20)]
+    assert len(known["frames"]) == len(expected) == 20
+    assert all(map(np.array_equal, known["frames"], expected))
