@@ -212,15 +212,14 @@ def make_classifier(dataset):
     with quiet_start():
         from toolbox.pooled import pooled_clips
     from toolbox.one_model import head_of, one_model
-    from toolbox.validate import as_array, out_of_group, threshold_for
+    from toolbox.validate import out_of_group, threshold_for
     from toolbox.vgg16 import vgg16_weights
 
     from framevote.own_videos import ClipClassifier, describe
     from framevote.transfer import to_network_size
 
-    videos, clips, problems = pooled_clips(dataset, to_network_size, RATE)
+    videos, features, problems = pooled_clips(dataset, to_network_size, RATE)
     tell_of_problems(f"{clip}: {problem}" for clip, problem in problems.items())
-    features = dict(zip(videos["clip"], clips, strict=True))
     train, test = (videos[videos["part"] == part] for part in ("train", "test"))
     labels, groups = train["class"].to_numpy(str), train["group"].to_numpy(str)
     classes = np.unique(labels)
@@ -229,11 +228,10 @@ def make_classifier(dataset):
             f"{len(classes)} classes of {dataset.name} have clips that can be read; a classifier "
             f"needs two. Look into {dataset.folder}."
         )
-    clips = as_array([features[clip] for clip in train["clip"]])
+    clips, new_clips = features[train.index], features[test.index]
     unseen = out_of_group(ClipClassifier(WINDOW), clips, labels, groups)
     threshold = threshold_for(unseen, KEEP)
     fitted = ClipClassifier(WINDOW).fit(clips, labels)
-    new_clips = as_array([features[clip] for clip in test["clip"]])
     said = fitted.predict_proba(new_clips) if len(test) else np.zeros((0, len(classes)))
     right, refused = classes[said.argmax(axis=1)] == test["class"], said.max(axis=1) < threshold
     new = test.loc[~test["group"].isin(train["group"]), "group"].nunique()

@@ -111,7 +111,7 @@ def augment(clip, count, rng):
     return np.clip(frames * rng.uniform(0.7, 1.3), 0, 255).astype("uint8")
 
 
-# %% ../09_convolve_over_time.ipynb #09-ef6
+# %% ../09_convolve_over_time.ipynb #09-957
 class ClipBatches(keras.utils.PyDataset):
     """Batches of stored clips for Keras: float32 (batch, count, size, size, 3) from -1 to 1, and
     their labels. In training, order and variants differ in every epoch; else it is the clips' own
@@ -147,8 +147,10 @@ class ClipBatches(keras.utils.PyDataset):
     def variant(self, k):
         """The frames of clip `rows[k]` in this epoch: (count, size, size, 3) uint8."""
         rng, clip = np.random.default_rng([self.seed, self.epoch, k]), self.stored[self.rows[k]]
-        plain = clip[evenly_spaced(len(clip), self.count, repeat=True)]
-        frames = augment(clip, self.count, rng) if self.training else plain
+        if self.training:
+            frames = augment(clip, self.count, rng)
+        else:
+            frames = clip[evenly_spaced(len(clip), self.count, repeat=True)]
         return self.then(frames, rng) if self.then else frames
 
 
