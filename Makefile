@@ -1,6 +1,6 @@
 # make course   run Part I from videos to results              make lab      open the course in JupyterLab
 # make test     everything that is checked                     make bench    speed and memory against the 2019 recipe
-# make scale    install Ray, an extra, and run notebook 11     make clean    remove what runs made of the built-in clips
+# make scale    install Ray, an extra, and run notebook 12     make clean    remove what runs made of the built-in clips
 #
 # make classify VIDEO=/path/to/clip.mp4 DATASET=/path/to/pets   say what videos show (trains first, if need be)
 #
@@ -32,7 +32,7 @@ classify: .venv/installed
 	@$(RUN) tools/classify.py
 
 scale: .venv/installed-scale
-	@$(RUN) tools/run_course.py --notebooks 11
+	@$(RUN) tools/run_course.py --notebooks 12
 
 test: .venv/installed-scale $(VGG16)
 	$(RUN) -m ruff check .

@@ -1,4 +1,4 @@
-"""How notebook 09's fixed numbers were chosen, on the training groups alone: epochs, learning rate,
+"""How notebook 10's fixed numbers were chosen, on the training groups alone: epochs, learning rate,
 size of the frames; then what order is worth, each training group judged by a network that it was
 kept from.
 

@@ -1,4 +1,4 @@
-"""How notebook 08's fixed numbers were chosen, on mocap's training groups alone: what the networks
+"""How 08's and 09's fixed numbers were chosen, on mocap's training groups alone: what the networks
 see of a clip, their learning rates and epochs, the cells of the flow histograms.
 
 PYTHONPATH=notebooks .venv/bin/python benchmarks/choose_order.py, once notebook 08 has run on mocap.
@@ -15,7 +15,7 @@ from toolbox.videos import evenly_spaced
 
 import numpy as np
 
-from framevote import order
+from framevote import motion, order
 from framevote.pooling import linear_classifier, square_roots
 
 STEPS, FOLDS = 16, 4
@@ -49,13 +49,13 @@ def tell(build, prepare, epochs, peak, clips, labels, groups):
 
 def choose_cells(videos, labels, groups):
     """Print how good the flow histograms are with 3 to 6 cells a side."""
-    paths, histogram = [DATA / video for video in videos["video"]], order.flow_histogram
+    paths, histogram = [DATA / video for video in videos["video"]], motion.flow_histogram
     for cells in (3, 4, 5, 6):
-        order.flow_histogram = partial(histogram, cells=cells)
-        motion = as_array(list(in_threads(partial(order.motion_of, length=STEPS), paths)))
-        said = out_of_group(linear_classifier(order.flow_summary), motion, labels, groups)
+        motion.flow_histogram = partial(histogram, cells=cells)
+        moved = as_array(list(in_threads(partial(motion.motion_of, length=STEPS), paths)))
+        said = out_of_group(linear_classifier(motion.flow_summary), moved, labels, groups)
         print(f"flow, {cells} x {cells} cells {is_right(said, labels).mean():.1%}", flush=True)
-    order.flow_histogram = histogram
+    motion.flow_histogram = histogram
 
 
 if __name__ == "__main__":

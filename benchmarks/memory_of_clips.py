@@ -1,4 +1,4 @@
-"""Do what notebooks 01, 05 and 11 do, on a given number of clips, and print the peak memory of this
+"""Do what notebooks 01, 05 and 12 do, on a given number of clips, and print the peak memory of this
 process.
 
 `run.py` starts it in a fresh process for each number of clips. A stand-in takes the place of VGG16,
@@ -47,7 +47,7 @@ def steps_with_clips(videos, source, folder):
         clips = clips_to_do(videos, source, network.facts, 4)
         for _ in go_on(clips, worker.parts, lambda todo: plain_loop(todo, worker)):
             pass
-        peaks["11 parts"] = peak_megabytes()
+        peaks["12 parts"] = peak_megabytes()
     return peaks
 
 

@@ -1,4 +1,4 @@
-"""Time notebook 11: Ray with pools of workers against a plain loop, on the same clips.
+"""Time notebook 12: Ray with pools of workers against a plain loop, on the same clips.
 
 `run.py` starts it in a process of its own. The last line of the output is a JSON object: for each
 way, the seconds until the first worker began and the frames a second from there on.

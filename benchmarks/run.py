@@ -283,7 +283,7 @@ def compare_memory_of_clips(dataset, counts):
 
 
 def compare_ray(dataset, clips, workers, way):
-    """Time notebook 11's plain loop and its pools of workers on the same clips."""
+    """Time notebook 12's plain loop and its pools of workers on the same clips."""
     if not find_spec("ray"):
         print("Ray: not measured, it is not installed (`make scale` does that)")
         return

@@ -1,7 +1,7 @@
-"""How notebook 10's fixed numbers were chosen, on mocap's training groups alone: what describes a
+"""How notebook 11's fixed numbers were chosen, on mocap's training groups alone: what describes a
 window, how long it is, how strong the regression is held back, how windows weigh in a moment.
 
-PYTHONPATH=notebooks .venv/bin/python benchmarks/windows.py, once notebook 10 has run on mocap.
+PYTHONPATH=notebooks .venv/bin/python benchmarks/windows.py, once notebook 11 has run on mocap.
 """
 
 from pathlib import Path

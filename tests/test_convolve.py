@@ -1,4 +1,4 @@
-"""Notebook 09: augmentation, batches, the (2+1)D network, its schedule, inflated kernels."""
+"""Notebook 10: augmentation, batches, the (2+1)D network, its schedule, inflated kernels."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Notebook 08: descriptions of order, networks with a mask, the control, optical flow."""
+"""Notebooks 08 and 09: descriptions of order, networks with a mask, the control, optical flow."""
 
 from itertools import pairwise
 
@@ -14,22 +14,24 @@ import pytest
 from clips import claim_rate, write_clip
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from framevote.order import (
+from framevote.motion import (
     CELLS,
     DIRECTIONS,
     SEES,
+    flow_histogram,
+    flow_summary,
+    motion_of,
+    optical_flow,
+)
+from framevote.order import (
     Streaming,
     change_of_halves,
     convolution,
     departures,
     departures_so_far,
     examine,
-    flow_histogram,
-    flow_summary,
     mean_pooling,
     mean_step,
-    motion_of,
-    optical_flow,
     recurrent,
     transformer,
     with_change,

@@ -1,4 +1,4 @@
-"""Notebook 10: windows and their description, clips to classes, live, the script to copy."""
+"""Notebook 11: windows and their description, clips to classes, live, the script to copy."""
 
 import sys
 from itertools import islice
@@ -268,8 +268,8 @@ def test_live_looks_at_each_frame_once_and_forgets_old_ones(head):
 @pytest.mark.parametrize("fps", [10, 12.5, 15, 24, 25, 30000 / 1001, 30, 50, 60])
 @pytest.mark.parametrize("name", ["clip.avi", "clip.mp4"])
 def test_the_copied_script_reads_the_frames_that_the_course_reads(tmp_path, monkeypatch, name, fps):
-    """It has its own lines for it, in a cell of notebook 10, since it runs without the course."""
-    notebook = Path(__file__).parents[1] / "notebooks" / "10_classify_your_own_videos.ipynb"
+    """It has its own lines for it, in a cell of notebook 11, since it runs without the course."""
+    notebook = Path(__file__).parents[1] / "notebooks" / "11_classify_your_own_videos.ipynb"
     cells = nbformat.read(notebook, as_version=4).cells
     [script] = [cell.source for cell in cells if "use_classifier.py" in cell.source.split("\n")[0]]
     reading = script[script.index("video = cv2") : script.index("shown = ")]

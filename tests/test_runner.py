@@ -212,16 +212,16 @@ def test_part_one_runs_unless_others_are_named(monkeypatch):
     assert runner.parse_options().notebooks == "all"
 
 
-def test_without_ray_notebook_11_is_left_out_of_all(monkeypatch, capsys):
+def test_without_ray_notebook_12_is_left_out_of_all(monkeypatch, capsys):
     monkeypatch.setattr(runner, "find_spec", lambda package: None)
     everything = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
     chosen = runner.choose_notebooks(everything, "all")
-    assert [path.name[:2] for path in everything if path not in chosen] == ["11"]
+    assert [path.name[:2] for path in everything if path not in chosen] == ["12"]
     [line] = capsys.readouterr().out.splitlines()
-    assert line.startswith("11_scale_out is left out: it needs ray.") and "`make scale`" in line
+    assert line.startswith("12_scale_out is left out: it needs ray.") and "`make scale`" in line
 
 
-def test_notebook_11_says_what_to_run_where_ray_is_missing():
+def test_notebook_12_says_what_to_run_where_ray_is_missing():
     script = "import sys; sys.modules['ray'] = None; import framevote.scale"
     command = [sys.executable, "-c", script]
     folder = REPOSITORY / "notebooks"

@@ -1,4 +1,4 @@
-"""Notebook 11: features by many processes, equal to the store's, whatever happens meanwhile."""
+"""Notebook 12: features by many processes, equal to the store's, whatever happens meanwhile."""
 
 import json
 import os
@@ -218,7 +218,7 @@ def test_the_picture_has_a_bar_for_each_part_and_marks_the_victim():
 
 def test_the_cluster_of_the_page_has_only_keys_that_ray_knows():
     jsonschema, yaml = pytest.importorskip("jsonschema"), pytest.importorskip("yaml")
-    notebook = nbformat.read(COURSE / "notebooks" / "11_scale_out.ipynb", as_version=4)
+    notebook = nbformat.read(COURSE / "notebooks" / "12_scale_out.ipynb", as_version=4)
     text = "\n".join(cell.source for cell in notebook.cells)
     described = yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
     schema = Path(ray.__file__).parent / "autoscaler" / "ray-schema.json"

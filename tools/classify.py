@@ -37,7 +37,7 @@ from toolbox.videos import open_video, result_or_problem
 import numpy as np
 import pandas as pd
 
-RATE, WINDOW = 4, 8  # frames a second that are looked at, frames in a window: as in notebook 10
+RATE, WINDOW = 4, 8  # frames a second that are looked at, frames in a window: as in notebook 11
 KEEP = 0.9  # the share of known clips that must not become "none of these"
 METHOD = 1  # to be raised when a classifier's answers change, so that old ones are made again
 PREDICTIONS = "predictions.csv"
@@ -202,7 +202,7 @@ def classifier_of(dataset):
 
 
 def make_classifier(dataset):
-    """Train the classifier of notebook 10 on the train part, choose below which probability it says
+    """Train the classifier of notebook 11 on the train part, choose below which probability it says
     "none of these", count how many clips of the test part it gets right, and save it.
 
     Clips that can't be read are listed and left out. Raises ValueError if fewer than two classes

@@ -39,11 +39,11 @@ from notebook_code import code_digest
 
 ADVICE = "Check the path behind DATASET."
 PART_ONE = "00 01 02 03 04 05"
-EXTRAS = {"11": ("ray", "make scale")}  # notebook: the package that it needs, what installs it
+EXTRAS = {"12": ("ray", "make scale")}  # notebook: the package that it needs, what installs it
 # minutes on the built-in clips on two cores with avx512_bf16
 MINUTES = {"00": 0.1, "01": 0.1, "02": 0.1, "03": 0.1, "04": 4, "05": 1}
-MINUTES |= {"06": 10.5, "07": 2, "08": 5, "09": 5, "10": 2, "11": 4}
-FRAMES_LATER = 4  # that 06 to 10 show VGG16, for each second of video
+MINUTES |= {"06": 10.5, "07": 2, "08": 4.5, "09": 1, "10": 5, "11": 2, "12": 4}
+FRAMES_LATER = 4  # that 06 to 11 show VGG16, for each second of video
 MINUTES_A_CLIP_LATER = 16 / 420  # that they take beside it
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -400,7 +400,7 @@ def meaning(rows):
 
 
 def minutes_to_go(data):
-    """What 06 to 10 will take, as text, from the pace of VGG16 that notebook 04 met; empty if it
+    """What 06 to 11 will take, as text, from the pace of VGG16 that notebook 04 met; empty if it
     noted none.
     """
     pace = read_json(data / "features.json").get("rows_per_second")

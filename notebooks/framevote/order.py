@@ -2,27 +2,19 @@
 
 # %% auto #0
 __all__ = [
-    "CELLS",
-    "DIRECTIONS",
     "PEAKS",
-    "SEES",
     "Positions",
     "Streaming",
-    "around",
     "change_of_halves",
     "classified",
     "convolution",
     "departures",
     "departures_so_far",
     "examine",
-    "flow_histogram",
-    "flow_summary",
     "inputs_of",
     "masked_mean",
     "mean_pooling",
     "mean_step",
-    "motion_of",
-    "optical_flow",
     "recurrent",
     "transformer",
     "with_change",
@@ -35,13 +27,10 @@ __all__ = [
 from functools import partial
 
 from toolbox import validate
-from toolbox.flow import mirrored, neighbours
 from toolbox.quiet import quiet_start
-from toolbox.videos import probe
 
 with quiet_start():
     import keras
-import cv2
 import numpy as np
 from keras import layers, ops
 
@@ -193,69 +182,6 @@ def within_pair(forwards, backwards, truth, pair):
     ahead, behind = (said[mine, first] >= said[mine, second] for said in (forwards, backwards))
     is_first = truth[mine] == first
     return ((ahead == is_first) * 1.0 + (behind != is_first)) / 2
-
-
-# %% ../08_model_the_order_of_frames.ipynb #08-496
-def optical_flow(before, after):
-    """Where each pixel goes from one frame to the next: (height, width, 2) float32, in pixels to
-    the right and down (dense inverse search, Kroeger et al. 2016).
-
-    before, after: grey uint8 frames (height, width) of one size, at least 16 pixels on each side.
-    """
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return search.calc(np.ascontiguousarray(before), np.ascontiguousarray(after), None)
-
-
-# %% ../08_model_the_order_of_frames.ipynb #08-eca
-CELLS, DIRECTIONS = 5, 8
-
-
-def flow_histogram(flow, cells=CELLS, directions=DIRECTIONS):
-    """How much moves in which direction in each cell of a grid: (cells, cells, directions) float32,
-    mean pixels a frame (histograms of optical flow, after Laptev et al. 2008). Direction 0 is to
-    the right, a quarter of them is down.
-
-    flow: (height, width, 2). The median flow, the camera's, is subtracted.
-    """
-    flow = flow - np.median(flow, axis=(0, 1))
-    speed, angle = np.hypot(*flow.transpose(2, 0, 1)), np.arctan2(flow[..., 1], flow[..., 0])
-    direction = np.round(angle / (2 * np.pi / directions)).astype(int) % directions
-    row, column = (np.arange(side) * cells // side for side in speed.shape)
-    place = (row[:, None] * cells + column) * directions + direction
-    total = np.bincount(place.ravel(), weights=speed.ravel(), minlength=cells**2 * directions)
-    return (total * cells**2 / speed.size).reshape(cells, cells, -1).astype("float32")
-
-
-# %% ../08_model_the_order_of_frames.ipynb #08-9d7
-def motion_of(path, length):
-    """How a clip moves at up to `length` evenly spaced time steps: flow histograms (t, 5, 5, 8)
-    float32, in pixels per 1/25 second; a clip that flows to the right on the whole is mirrored. A
-    clip of one frame doesn't move. Raises ValueError if the clip can't be read.
-    """
-    flows = [optical_flow(*pair) for pair in neighbours(path, length)]
-    histograms = np.stack([flow_histogram(flow) for flow in flows or [np.zeros((16, 16, 2))]])
-    histograms *= probe(path)["fps"] / 25
-    to_the_right = sum(flow[..., 0].mean() for flow in flows) > 0
-    return mirrored(histograms) if to_the_right else histograms
-
-
-# %% ../08_model_the_order_of_frames.ipynb #08-e0b
-around = np.arange(DIRECTIONS)
-SEES = {
-    "flow histogram": lambda motion: motion,
-    "flow, layout only": lambda motion: motion.sum(axis=-1),
-    "flow, vertical only": lambda motion: motion + motion[..., DIRECTIONS // 2 - around],
-    "flow, horizontal only": lambda motion: motion + motion[..., -around],
-    "flow, directions only": lambda motion: motion.sum(axis=(1, 2)),
-}
-
-
-def flow_summary(clips, sees="flow histogram"):
-    """Mean and deviation over time of the square roots of what is left of each clip's flow
-    histograms: (n,) array of (t, rows, columns, directions) to (n, d).
-    """
-    left = (np.sqrt(SEES[sees](clip)) for clip in clips)
-    return mean_and_deviation([part.reshape(len(part), -1) for part in left])
 
 
 # %% ../08_model_the_order_of_frames.ipynb #08-09d
