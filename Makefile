@@ -7,7 +7,7 @@
 # make course NOTEBOOKS=all                   everything          make course DATASET=/path/to/videos
 # make course NOTEBOOKS="04 05" KNOBS="SEED=1 SPLIT='split_by_group'"
 #
-# For maintainers: make export (cells to framevote/), make outputs (run the committed notebooks again), make lock
+# For maintainers: make export (cells to lessons/), make outputs (run the committed notebooks again), make lock
 
 # the runner reads these from its environment, so that neither make nor the shell takes them apart
 override DATASET := $(value DATASET)

@@ -1,8 +1,9 @@
-"""How notebook 10's fixed numbers were chosen, on the training groups alone: epochs, learning rate,
-size of the frames; then what order is worth, each training group judged by a network that it was
-kept from.
+"""How notebook 10's fixed numbers were chosen, on the training groups alone: epochs,
+learning rate, size of the frames; then what order is worth, each training group judged
+by a network that it was kept from.
 
-PYTHONPATH=notebooks .venv/bin/python benchmarks/choose_convolution.py [--folds 3] [--order]
+PYTHONPATH=notebooks .venv/bin/python benchmarks/choose_convolution.py [--folds 3]
+[--order]
 """
 
 import argparse
@@ -10,32 +11,52 @@ import time
 from functools import partial
 from pathlib import Path
 
-from toolbox.files import read_csv
-from toolbox.intervals import difference_over_groups, in_brackets, verdict
-from toolbox.small_clips import store_clips
-from toolbox.validate import check_groups
+from toolbox.clips import store_clips
+from toolbox.evaluation import (
+    check_groups,
+    difference_over_groups,
+    in_brackets,
+    verdict,
+)
+from toolbox.store import read_csv
 
 import keras
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from framevote.convolve import ClipBatches, compile_network, r2plus1d, shuffle
+from lessons.convolve import ClipBatches, compile_network, r2plus1d, shuffle
 
 STORED, FRAMES, SIZE, EPOCHS, RATE = 32, 16, 48, 40, 0.006
 DATA = Path(__file__).resolve().parent.parent / "data" / "mocap"
 CHOICES = (
-    *({}, {"rate": 0.002}, {"rate": 0.012}, {"frames": 8}, {"epochs": 15}, {"epochs": 20}),
-    *({"size": 32}, {"size": 64}, {"size": 64, "epochs": 20}, {"size": 64, "epochs": 40}),
+    *(
+        {},
+        {"rate": 0.002},
+        {"rate": 0.012},
+        {"frames": 8},
+        {"epochs": 15},
+        {"epochs": 20},
+    ),
+    *(
+        {"size": 32},
+        {"size": 64},
+        {"size": 64, "epochs": 20},
+        {"size": 64, "epochs": 40},
+    ),
 )
 
 
 def main():
-    """Print accuracy on groups that were kept from the network, and minutes, for each choice; with
-    --order also what order is worth, over all training groups.
+    """Print accuracy on groups that were kept from the network, and minutes, for
+    each choice; with --order also what order is worth, over all training groups.
     """
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--folds", type=int, default=7, help="trainings for each choice")
-    parser.add_argument("--first", type=int, default=7, help="... of which so many are made")
+    parser.add_argument(
+        "--folds", type=int, default=7, help="trainings for each choice"
+    )
+    parser.add_argument(
+        "--first", type=int, default=7, help="... of which so many are made"
+    )
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--order", action="store_true", help="only what order is worth")
     options = parser.parse_args()
@@ -52,24 +73,49 @@ def main():
         target = options.data / f"clips_of_training_{STORED}x{size}.npy"
         stored, _ = store_clips(paths, target, STORED, size)
         started, judge = time.perf_counter(), partial(judged, **choice)
-        right.append(judge(stored, label, groups, len(classes), options.folds, options.first))
-        minutes = (time.perf_counter() - started) / 60 / min(options.folds, options.first)
-        name = ", ".join(f"{k} {getattr(v, '__name__', v)}" for k, v in choice.items()) or "as is"
-        print(f"{name:16} {np.nanmean(right[-1]):6.1%}, {minutes:.1f} min a training", flush=True)
+        right.append(
+            judge(stored, label, groups, len(classes), options.folds, options.first)
+        )
+        minutes = (
+            (time.perf_counter() - started) / 60 / min(options.folds, options.first)
+        )
+        name = (
+            ", ".join(f"{k} {getattr(v, '__name__', v)}" for k, v in choice.items())
+            or "as is"
+        )
+        print(
+            f"{name:16} {np.nanmean(right[-1]):6.1%}, {minutes:.1f} min a training",
+            flush=True,
+        )
     for one in right[1:]:
         met = ~np.isnan(one)
         gain = (right[0] - one)[met]
         interval = in_brackets(*difference_over_groups(gain, groups[met]))
-        print(f"as is over this: {gain.mean():+.1%} {interval}, {verdict(gain, groups[met])}")
+        print(
+            f"as is over this: {gain.mean():+.1%} {interval},"
+            f" {verdict(gain, groups[met])}"
+        )
 
 
 def judged(
-    stored, label, groups, classes, folds, first, frames=FRAMES, epochs=EPOCHS, rate=RATE, **others
+    stored,
+    label,
+    groups,
+    classes,
+    folds,
+    first,
+    frames=FRAMES,
+    epochs=EPOCHS,
+    rate=RATE,
+    **others,
 ):
-    """Which clips get the right answer from a network that their group was kept from: (n,) of 0 and
-    1, NaN for clips of folds after the `first` ones.
+    """Which clips get the right answer from a network that their group was kept
+    from: (n,) of 0 and 1, NaN for clips of folds after the `first` ones.
     """
-    one_hot, right = np.eye(classes, dtype="float32")[label], np.full(len(label), np.nan)
+    one_hot, right = (
+        np.eye(classes, dtype="float32")[label],
+        np.full(len(label), np.nan),
+    )
     splits = GroupKFold(folds).split(label, groups=groups)
     then = others.get("then")
     for _, (learn, unseen) in zip(range(first), splits, strict=False):

@@ -1,22 +1,24 @@
-"""How 08's and 09's fixed numbers were chosen, on mocap's training groups alone: what the networks
-see of a clip, their learning rates and epochs, the cells of the flow histograms.
+"""How 08's and 09's fixed numbers were chosen, on mocap's training groups alone: what
+the networks see of a clip, their learning rates and epochs, the cells of the flow
+histograms.
 
-PYTHONPATH=notebooks .venv/bin/python benchmarks/choose_order.py, once notebook 08 has run on mocap.
+PYTHONPATH=notebooks .venv/bin/python benchmarks/choose_order.py, once notebook 08 has
+run on mocap.
 """
 
 from functools import partial
 from pathlib import Path
 
-from toolbox.files import read_csv
-from toolbox.parallel import in_threads
-from toolbox.sequences import SequenceNetwork, warm_up_and_cosine
-from toolbox.validate import as_array, is_right, out_of_group
-from toolbox.videos import evenly_spaced
+from toolbox.clips import evenly_spaced
+from toolbox.evaluation import is_right, out_of_group
+from toolbox.models import SequenceNetwork, as_array, warm_up_and_cosine
+from toolbox.page import in_threads
+from toolbox.store import read_csv
 
 import numpy as np
 
-from framevote import motion, order
-from framevote.pooling import linear_classifier, square_roots
+from lessons import motion, order
+from lessons.pooling import linear_classifier, square_roots
 
 STEPS, FOLDS = 16, 4
 DATA = Path(__file__).resolve().parent.parent / "data" / "mocap"
@@ -27,7 +29,10 @@ def main():
     """Print the accuracy on training groups that were left out, for each choice."""
     videos = read_csv(DATA / "videos.csv")
     videos = videos[videos["part"] == "train"]
-    clips = [np.load(DATA / f"pooled/{c}.npz")["features"] * np.float32(1) for c in videos["clip"]]
+    clips = [
+        np.load(DATA / f"pooled/{c}.npz")["features"] * np.float32(1)
+        for c in videos["clip"]
+    ]
     clips = as_array([clip[evenly_spaced(len(clip), STEPS)] for clip in clips])
     known = videos["class"].to_numpy(str), videos["group"].to_numpy(str)
     choose_cells(videos, *known)
@@ -35,26 +40,46 @@ def main():
         for prepare in (np.sqrt, square_roots):
             tell(build, prepare, 30, 0.01, clips, *known)
     for build in NETWORKS:
-        for epochs, peak in ((20, 0.01), (30, 0.003), (30, 0.01), (40, 0.003), (40, 0.01)):
+        for epochs, peak in (
+            (20, 0.01),
+            (30, 0.003),
+            (30, 0.01),
+            (40, 0.003),
+            (40, 0.01),
+        ):
             tell(build, order.departures, epochs, peak, clips, *known)
 
 
 def tell(build, prepare, epochs, peak, clips, labels, groups):
     """Print how good a network is on groups that it never met."""
-    network = SequenceNetwork(build, prepare, STEPS, epochs, warm_up_and_cosine(peak, epochs))
-    right = is_right(out_of_group(network, clips, labels, groups, folds=FOLDS), labels).mean()
+    network = SequenceNetwork(
+        build, prepare, STEPS, epochs, warm_up_and_cosine(peak, epochs)
+    )
+    right = is_right(
+        out_of_group(network, clips, labels, groups, folds=FOLDS), labels
+    ).mean()
     how = f"{prepare.__name__}, {epochs} epochs, peak {peak:g}"
     print(f"{build.__name__:12} {how:40} {right:.1%}", flush=True)
 
 
 def choose_cells(videos, labels, groups):
     """Print how good the flow histograms are with 3 to 6 cells a side."""
-    paths, histogram = [DATA / video for video in videos["video"]], motion.flow_histogram
+    paths, histogram = (
+        [DATA / video for video in videos["video"]],
+        motion.flow_histogram,
+    )
     for cells in (3, 4, 5, 6):
         motion.flow_histogram = partial(histogram, cells=cells)
-        moved = as_array(list(in_threads(partial(motion.motion_of, length=STEPS), paths)))
-        said = out_of_group(linear_classifier(motion.flow_summary), moved, labels, groups)
-        print(f"flow, {cells} x {cells} cells {is_right(said, labels).mean():.1%}", flush=True)
+        moved = as_array(
+            list(in_threads(partial(motion.motion_of, length=STEPS), paths))
+        )
+        said = out_of_group(
+            linear_classifier(motion.flow_summary), moved, labels, groups
+        )
+        print(
+            f"flow, {cells} x {cells} cells {is_right(said, labels).mean():.1%}",
+            flush=True,
+        )
     motion.flow_histogram = histogram
 
 

@@ -1,26 +1,29 @@
 """Notebook 05's evaluation as one function, for the comparisons here."""
 
-from toolbox.resume import extract_frames
+from toolbox.clips import extract_frames
 
 import numpy as np
 
-from framevote.frame_table import build_frame_table
-from framevote.frames import extract_clip
-from framevote.transfer import FeatureBatches, extract_features
-from framevote.voting import majority_vote
+from lessons.frame_table import build_frame_table
+from lessons.frames import extract_clip
+from lessons.transfer import FeatureBatches, extract_features
+from lessons.voting import majority_vote
 
 
 def vote(videos, source, network, head, scale, folder):
-    """Classify clips by majority vote. Returns the indices of their classes (None for a clip that
-    has no frames) and how many frames voted.
+    """Classify clips by majority vote. Returns the indices of their classes (None for a
+    clip that has no frames) and how many frames voted.
 
-    videos: DataFrame as of `make_video_table`; source: the folder of its videos; head: of notebook
-    04, for features divided by `scale`; folder: for frames and features, which stay there.
+    videos: DataFrame as of `make_video_table`; source: the folder of its videos; head:
+    of notebook 04, for features divided by `scale`; folder: for frames and features,
+    which stay there.
     """
     frames_folder, target = folder / "frames", folder / "features.npy"
     extract_frames(extract_clip, videos, source, frames_folder)
     table, _ = build_frame_table(frames_folder, videos)
-    extract_features([frames_folder / image for image in table["image"]], network, target)
+    extract_features(
+        [frames_folder / image for image in table["image"]], network, target
+    )
     unused = np.zeros((len(table), 1))  # labels, which predicting doesn't need
     batches = FeatureBatches(target, np.arange(len(table)), unused, scale)
     probabilities = head.predict(batches, verbose=0)

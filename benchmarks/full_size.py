@@ -1,9 +1,11 @@
-"""Run notebooks over a large dataset, kill each in the middle, run it again; print what it cost.
+"""Run notebooks over a large dataset, kill each in the middle, run it again; print what
+it cost.
 
-`python benchmarks/full_size.py FOLDER --notebooks "00 01" --kill-after 10` starts each notebook,
-kills it with its kernel (SIGKILL) after so many seconds, says what was done by then, and starts it
-again to the end. Then it prints the seconds and the peak memory of both runs, and the disk used.
-FOLDER may be the stand-in for UCF101 that `ucf101_standin.py` builds.
+`python benchmarks/full_size.py FOLDER --notebooks "00 01" --kill-after 10` starts each
+notebook, kills it with its kernel (SIGKILL) after so many seconds, says what was done
+by then, and starts it again to the end. Then it prints the seconds and the peak memory
+of both runs, and the disk used. FOLDER may be the stand-in for UCF101 that
+`ucf101_standin.py` builds.
 """
 
 import argparse
@@ -19,8 +21,8 @@ FEATURE_BYTES = 7 * 7 * 512 * 2  # of a frame, as float16
 
 
 def watch(command, kill_after=None):
-    """Run a command, at most so many seconds; returns (its exit code or None if it was killed,
-    seconds, peak resident megabytes of the largest of its processes).
+    """Run a command, at most so many seconds; returns (its exit code or None if it
+    was killed, seconds, peak resident megabytes of the largest of its processes).
     """
     started, peak = time.monotonic(), 0
     process = psutil.Popen(command, stdout=subprocess.DEVNULL)
@@ -52,7 +54,8 @@ def done_so_far(data, weights):
         "epochs": weights / "training" / "history.csv",
     }
     counts = {
-        name: len(file.read_bytes().splitlines()) - (file.suffix == ".csv")  # its header
+        name: len(file.read_bytes().splitlines())
+        - (file.suffix == ".csv")  # its header
         for name, file in journals.items()
         if file.exists()
     }
@@ -60,7 +63,10 @@ def done_so_far(data, weights):
         for file in (data / f"{stem}.npy", data / f"{stem}.unfinished"):
             if file.exists():
                 counts[f"{name} with features"] = file.stat().st_size // FEATURE_BYTES
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing"
+    return (
+        ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+        or "nothing"
+    )
 
 
 def main():
@@ -68,16 +74,25 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="a folder of class folders")
     parser.add_argument("--notebooks", default="00 01 02 03 04 05")
-    parser.add_argument("--kill-after", type=float, help="seconds (default: never killed)")
+    parser.add_argument(
+        "--kill-after", type=float, help="seconds (default: never killed)"
+    )
     parser.add_argument(
         "--stop-after", type=float, help="seconds for the second run, if it is long"
     )
-    parser.add_argument("--set", dest="knobs", action="append", default=[], metavar="KNOB=VALUE")
-    parser.add_argument("--course", type=Path, default=REPOSITORY, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--set", dest="knobs", action="append", default=[], metavar="KNOB=VALUE"
+    )
+    parser.add_argument(
+        "--course", type=Path, default=REPOSITORY, help=argparse.SUPPRESS
+    )
     options = parser.parse_args()
     name = options.folder.resolve().name
     data, weights = options.course / "data" / name, options.course / "weights" / name
-    print(f"{'notebook':<9}{'run':<8}{'seconds':>8}{'MB peak':>9}  then there are", flush=True)
+    print(
+        f"{'notebook':<9}{'run':<8}{'seconds':>8}{'MB peak':>9}  then there are",
+        flush=True,
+    )
     for notebook in options.notebooks.split():
         command = [sys.executable, REPOSITORY / "tools" / "run_course.py"]
         command += ["--course", options.course, "--dataset", options.folder]
@@ -88,7 +103,9 @@ def main():
             code, seconds, peak = watch(command, limit)
             how = "killed" if code is None else run if code == 0 else f"error {code}"
             done = done_so_far(data, weights)
-            print(f"{notebook:<9}{how:<8}{seconds:>8.0f}{peak:>9.0f}  {done}", flush=True)
+            print(
+                f"{notebook:<9}{how:<8}{seconds:>8.0f}{peak:>9.0f}  {done}", flush=True
+            )
     size = sum(file.stat().st_size for file in (*data.rglob("*"), *weights.rglob("*")))
     print(f"disk: {size / 1e6:.0f} MB in data/{name} and weights/{name}")
 

@@ -1,8 +1,10 @@
-"""Train notebook 04's head for two epochs on a dataset's features; print the time spent reading.
+"""Train notebook 04's head for two epochs on a dataset's features; print the time spent
+reading.
 
-`python benchmarks/head_epochs.py FOLDER`, after notebooks 00 to 03 and with features (of notebook
-04 or `repeated_features.py`), trains a new head and keeps nothing. Before the first epoch, the
-system is asked to forget what it remembers of the feature file, so that rows come from the disk.
+`python benchmarks/head_epochs.py FOLDER`, after notebooks 00 to 03 and with features
+(of notebook 04 or `repeated_features.py`), trains a new head and keeps nothing. Before
+the first epoch, the system is asked to forget what it remembers of the feature file, so
+that rows come from the disk.
 """
 
 import argparse
@@ -10,13 +12,13 @@ import os
 import time
 from pathlib import Path
 
-from toolbox.datasets import open_dataset
-from toolbox.files import read_csv
-from toolbox.training import FusedAdam
+from toolbox.clips import open_dataset
+from toolbox.models import FusedAdam
+from toolbox.store import read_csv
 
 import numpy as np
 
-from framevote.transfer import FeatureBatches, make_head
+from lessons.transfer import FeatureBatches, make_head
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -42,15 +44,17 @@ class TimedBatches(FeatureBatches):
 
 
 def train_epochs(dataset, split="split_by_frame", batch_size=128):
-    """Train a new head for two epochs; yields the rows read, the seconds, and those that reading
-    took, most of them beside the training.
+    """Train a new head for two epochs; yields the rows read, the seconds, and those
+    that reading took, most of them beside the training.
     """
     features = dataset.data / "features.npy"
     part_of = read_csv(dataset.data / "split.csv")[split]
     labels = np.load(dataset.data / "labels.npy")
     rows = [np.flatnonzero(part_of == part) for part in ("train", "validation")]
     head = make_head(labels.shape[1])
-    head.compile(FusedAdam(0.001), loss="categorical_crossentropy", metrics=["accuracy"])
+    head.compile(
+        FusedAdam(0.001), loss="categorical_crossentropy", metrics=["accuracy"]
+    )
     forget(features)
     for epoch in range(2):
         train, validation = (  # 10 is about the largest feature
@@ -67,15 +71,17 @@ def main():
     """Read the command line; train and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="the dataset, as in DATASET")
-    parser.add_argument("--course", type=Path, default=REPOSITORY, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--course", type=Path, default=REPOSITORY, help=argparse.SUPPRESS
+    )
     options = parser.parse_args()
     dataset = open_dataset(options.folder, course=options.course)
     for source, (rows, seconds, reading) in zip(
         ("from the disk", "again"), train_epochs(dataset), strict=True
     ):
         print(
-            f"{source:14} {rows:,} rows in {seconds:.0f} s; reading took {reading:.1f} s, beside "
-            "the training",
+            f"{source:14} {rows:,} rows in {seconds:.0f} s; reading took {reading:.1f}"
+            " s, beside the training",
             flush=True,
         )
 

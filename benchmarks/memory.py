@@ -1,7 +1,8 @@
-"""Do what notebook 04 does, on a given number of frames, and print the peak memory of this process.
+"""Do what notebook 04 does, on a given number of frames, and print the peak memory of
+this process.
 
-`run.py` starts it in a fresh process for each number of frames. The last line of the output is a
-JSON object: the highest memory so far, in MB, after each step.
+`run.py` starts it in a fresh process for each number of frames. The last line of the
+output is a JSON object: the highest memory so far, in MB, after each step.
 """
 
 import argparse
@@ -12,13 +13,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from toolbox.training import FusedAdam, TrainingFolder
-from toolbox.vgg16 import Network, fastest_network
+from toolbox.models import FusedAdam, Network, TrainingFolder, fastest_network
 
 import keras
 import numpy as np
 
-from framevote.transfer import (
+from lessons.transfer import (
     FeatureBatches,
     divide_by_255,
     extract_features,
@@ -32,9 +32,15 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def peak_megabytes():
     """The largest memory that this process ever held, file pages included, in MB."""
     status = Path("/proc/self/status")
-    if status.exists():  # Linux: its ru_maxrss starts from what the *parent* held, VmHWM does not
+    if (
+        status.exists()
+    ):  # Linux: its ru_maxrss starts from what the *parent* held, VmHWM does not
         lines = status.read_text(encoding="utf-8").splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e6
+        return (
+            next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+            * 1024
+            / 1e6
+        )
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -43,7 +49,10 @@ def peak_megabytes():
 
 def stand_in():
     """A network with VGG16's input and output and next to none of its work."""
-    layers = [keras.layers.AveragePooling2D(32), keras.layers.Conv2D(512, 1, activation="relu")]
+    layers = [
+        keras.layers.AveragePooling2D(32),
+        keras.layers.Conv2D(512, 1, activation="relu"),
+    ]
     model = keras.Sequential([keras.Input((224, 224, 3)), *layers])
     return Network("stand-in", model.predict_on_batch, divide_by_255)
 
@@ -51,7 +60,8 @@ def stand_in():
 def steps_of_04(paths, vgg16_frames, folder):
     """Run the steps of notebook 04 on the frames; returns {step: peak in MB after it}.
 
-    If `vgg16_frames` is less than all, VGG16 does so many, and then a stand-in does all of them.
+    If `vgg16_frames` is less than all, VGG16 does so many, and then a stand-in does all
+    of them.
     """
     peaks = {}
     network = fastest_network(REPOSITORY / "weights", divide_by_255)
@@ -72,7 +82,9 @@ def steps_of_04(paths, vgg16_frames, folder):
         for part in np.split(np.arange(len(rows)), [len(rows) // 5])
     )
     head, training = make_head(14), TrainingFolder(folder / "training")
-    head.compile(FusedAdam(0.001), loss="categorical_crossentropy", metrics=["accuracy"])
+    head.compile(
+        FusedAdam(0.001), loss="categorical_crossentropy", metrics=["accuracy"]
+    )
     settings = {"epochs": 2, "callbacks": make_callbacks(training, patience=10)}
     head.fit(train, validation_data=validation, shuffle=False, verbose=0, **settings)
     peaks["head trained"] = peak_megabytes()
@@ -80,16 +92,25 @@ def steps_of_04(paths, vgg16_frames, folder):
 
 
 def main():
-    """Read the command line, run the steps with their progress on stderr, print the peaks."""
+    """Read the command line, run the steps with their progress on stderr, print the
+    peaks.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("frames", type=Path, help="folder of JPEG frames, used again and again")
+    parser.add_argument(
+        "frames", type=Path, help="folder of JPEG frames, used again and again"
+    )
     parser.add_argument("count", type=int, help="how many frames")
-    parser.add_argument("--vgg16-frames", type=int, help="how many go through VGG16 (default: all)")
+    parser.add_argument(
+        "--vgg16-frames", type=int, help="how many go through VGG16 (default: all)"
+    )
     options = parser.parse_args()
     files = itertools.cycle(sorted(options.frames.glob("*.jpg")))
     paths = list(itertools.islice(files, options.count))
     vgg16_frames = min(options.vgg16_frames or options.count, options.count)
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stdout(sys.stderr),
+    ):
         peaks = steps_of_04(paths, vgg16_frames, Path(folder))
     print(json.dumps(peaks))
 

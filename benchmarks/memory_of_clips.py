@@ -1,9 +1,9 @@
-"""Do what notebooks 01, 05 and 12 do, on a given number of clips, and print the peak memory of this
-process.
+"""Do what notebooks 01, 05 and 12 do, on a given number of clips, and print the peak
+memory of this process.
 
-`run.py` starts it in a fresh process for each number of clips. A stand-in takes the place of VGG16,
-whose memory doesn't depend on how many frames it has seen. The last line of the output is a JSON
-object: the highest memory so far, in MB, after each step.
+`run.py` starts it in a fresh process for each number of clips. A stand-in takes the
+place of VGG16, whose memory doesn't depend on how many frames it has seen. The last
+line of the output is a JSON object: the highest memory so far, in MB, after each step.
 """
 
 import argparse
@@ -14,14 +14,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from toolbox.datasets import make_video_table, open_dataset
-from toolbox.resume import extract_frames
+from toolbox.clips import extract_frames, make_video_table, open_dataset
 
 from evaluation import vote
 from memory import REPOSITORY, peak_megabytes, stand_in
 
-from framevote.frames import extract_clip
-from framevote.transfer import make_head
+from lessons.frames import extract_clip
+from lessons.transfer import make_head
 
 
 def so_many(videos, count):
@@ -39,9 +38,9 @@ def steps_with_clips(videos, source, folder):
     vote(videos, source, network, head, 1.0, folder / "test")
     peaks["05 votes"] = peak_megabytes()
     if importlib.util.find_spec("ray"):
-        from toolbox.parts import clips_to_do, go_on
+        from toolbox.store import clips_to_do, go_on
 
-        from framevote.scale import FeatureWorker, plain_loop
+        from lessons.scale import FeatureWorker, plain_loop
 
         worker = FeatureWorker(None, folder / "parts", network.way, network=network)
         clips = clips_to_do(videos, source, network.facts, 4)
@@ -52,15 +51,24 @@ def steps_with_clips(videos, source, folder):
 
 
 def main():
-    """Read the command line, run the steps with their progress on stderr, print the peaks."""
+    """Read the command line, run the steps with their progress on stderr, print the
+    peaks.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset", help="mocap, ucf101 or a folder of class folders")
-    parser.add_argument("count", type=int, help="how many clips; they are used again and again")
+    parser.add_argument(
+        "count", type=int, help="how many clips; they are used again and again"
+    )
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stdout(sys.stderr),
+    ):
         dataset = open_dataset(options.dataset, course=REPOSITORY)
         videos, _ = make_video_table(dataset.folder)
-        peaks = steps_with_clips(so_many(videos, options.count), dataset.folder, Path(folder))
+        peaks = steps_with_clips(
+            so_many(videos, options.count), dataset.folder, Path(folder)
+        )
     print(json.dumps(peaks))
 
 

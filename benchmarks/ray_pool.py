@@ -1,7 +1,8 @@
 """Time notebook 12: Ray with pools of workers against a plain loop, on the same clips.
 
-`run.py` starts it in a process of its own. The last line of the output is a JSON object: for each
-way, the seconds until the first worker began and the frames a second from there on.
+`run.py` starts it in a process of its own. The last line of the output is a JSON
+object: for each way, the seconds until the first worker began and the frames a second
+from there on.
 """
 
 import argparse
@@ -14,23 +15,22 @@ import time
 from pathlib import Path
 
 import toolbox
-from toolbox.cluster import start_ray
-from toolbox.datasets import make_video_table, open_dataset
-from toolbox.parts import Parts, clips_to_do, go_on
-from toolbox.vgg16 import FLOAT32
+from toolbox.clips import make_video_table, open_dataset
+from toolbox.models import FLOAT32, start_ray
+from toolbox.store import Parts, clips_to_do, go_on
 
 import numpy as np
 import pandas as pd
 
-import framevote
-from framevote.scale import FeatureWorker, plain_loop, ray_pipeline
+import lessons
+from lessons.scale import FeatureWorker, plain_loop, ray_pipeline
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def time_one(clips, settings, workers):
-    """Compute the clips by a pool of workers, or by a plain loop if there are 0. The clock starts
-    when all of them have seen their first batch.
+    """Compute the clips by a pool of workers, or by a plain loop if there are 0. The
+    clock starts when all of them have seen their first batch.
     """
     with tempfile.TemporaryDirectory() as folder:
         settings = settings | {"parts": folder}
@@ -54,7 +54,9 @@ def time_one(clips, settings, workers):
 
 
 def main():
-    """Read the command line, time all ways with their progress on stderr, print the numbers."""
+    """Read the command line, time all ways with their progress on stderr, print the
+    numbers.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset", help="mocap, ucf101 or a folder of class folders")
     parser.add_argument("clips", type=int, help="how many clips")
@@ -67,7 +69,7 @@ def main():
         videos, _ = make_video_table(dataset.folder)
         some = np.linspace(0, len(videos) - 1, options.clips).astype(int)
         clips = clips_to_do(videos.iloc[some], dataset.folder, options.way, 4)
-        start_ray(modules=[framevote, toolbox])
+        start_ray(modules=[lessons, toolbox])
         timed = {count: time_one(clips, settings, count) for count in options.workers}
     print(json.dumps(timed))
 

@@ -1,7 +1,8 @@
 """The 2019 recipe, coded as written: the pace that `run.py` compares with.
 
-Plain loops: every frame is read and converted, all pictures sit in one array, test clips go one at
-a time through a temporary folder. Only the names and the arguments are tidied.
+Plain loops: every frame is read and converted, all pictures sit in one array, test
+clips go one at a time through a temporary folder. Only the names and the arguments are
+tidied.
 """
 
 import math
@@ -13,7 +14,9 @@ import numpy as np
 
 
 def extract_frames(paths, folder):
-    """Write one frame a second of each video into a folder, as `<video>_frame<k>.jpg`."""
+    """Write one frame a second of each video into a folder, as
+    `<video>_frame<k>.jpg`.
+    """
     for path in paths:
         count = 0
         capture = cv2.VideoCapture(str(path))
@@ -44,7 +47,9 @@ def extract_features(paths, base):
 
 
 def classify_clips(paths, base, head, scale, folder):
-    """The most frequent class among the frames of each video, one at a time; a list of int."""
+    """The most frequent class among the frames of each video, one at a time; a list
+    of int.
+    """
     votes = []
     for path in paths:
         for old in folder.glob("*"):
@@ -53,5 +58,7 @@ def classify_clips(paths, base, head, scale, folder):
         features = base.predict(load_frames(sorted(folder.glob("*.jpg"))), verbose=0)
         features = features.reshape(len(features), 7 * 7 * 512) / scale
         classes = head.predict(features, verbose=0).argmax(axis=1)
-        votes.append(int(np.bincount(classes).argmax()))  # the mode; of several, the first
+        votes.append(
+            int(np.bincount(classes).argmax())
+        )  # the mode; of several, the first
     return votes

@@ -1,24 +1,25 @@
-"""Compute notebook 04's features of a dataset whose frames repeat, each different frame once.
+"""Compute notebook 04's features of a dataset whose frames repeat, each different frame
+once.
 
-The stand-in for UCF101 shows 420 clips under 13,320 names. `python benchmarks/repeated_features.py
-FOLDER`, after notebook 03, lets VGG16 see each different frame once and writes `features.npy` as
-notebook 04 would have, row for row. Notebook 04 then goes on with the head, which is what a slow
-machine can measure at full size this way.
+The stand-in for UCF101 shows 420 clips under 13,320 names. `python
+benchmarks/repeated_features.py FOLDER`, after notebook 03, lets VGG16 see each
+different frame once and writes `features.npy` as notebook 04 would have, row for row.
+Notebook 04 then goes on with the head, which is what a slow machine can measure at full
+size this way.
 """
 
 import argparse
 from hashlib import sha256
 from pathlib import Path
 
-from toolbox.datasets import open_dataset
-from toolbox.features import FeatureFile
-from toolbox.files import read_csv
-from toolbox.parallel import in_threads, progress
-from toolbox.vgg16 import fastest_network
+from toolbox.clips import open_dataset
+from toolbox.models import fastest_network
+from toolbox.page import in_threads, progress
+from toolbox.store import FeatureFile, read_csv
 
 import numpy as np
 
-from framevote.transfer import divide_by_255, extract_features
+from lessons.transfer import divide_by_255, extract_features
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -27,8 +28,12 @@ def main():
     """Read the command line; compute."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="the dataset, as in DATASET")
-    parser.add_argument("--way", help="how VGG16 is computed (default: the fastest way)")
-    parser.add_argument("--course", type=Path, default=REPOSITORY, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--way", help="how VGG16 is computed (default: the fastest way)"
+    )
+    parser.add_argument(
+        "--course", type=Path, default=REPOSITORY, help=argparse.SUPPRESS
+    )
     options = parser.parse_args()
     dataset = open_dataset(options.folder, course=options.course)
     images = read_csv(dataset.data / "train_new.csv")["image"]
@@ -39,10 +44,12 @@ def main():
 
 
 def repeat_features(paths, network, target, batch_size=16):
-    """Write the feature file of JPEG files and its note, as `extract_features` does; returns how
-    many of the files differ.
+    """Write the feature file of JPEG files and its note, as `extract_features` does;
+    returns how many of the files differ.
     """
-    bar = progress(in_threads(digest_of, paths), total=len(paths), desc="compare", unit="frame")
+    bar = progress(
+        in_threads(digest_of, paths), total=len(paths), desc="compare", unit="frame"
+    )
     _, first, which = np.unique(list(bar), return_index=True, return_inverse=True)
     different = target.with_name("different.npy")
     extract_features([paths[index] for index in first], network, different, batch_size)
@@ -51,7 +58,9 @@ def repeat_features(paths, network, target, batch_size=16):
     shape, facts = (len(paths), *network.shape), [network.facts, *paths]
     with FeatureFile(target, shape, facts, network.way, batch_size) as file:
         rest = which[file.done :]  # notebook 04 may have begun it
-        for chunk in progress(np.array_split(rest, len(rest) // 256 + 1), desc="repeat"):
+        for chunk in progress(
+            np.array_split(rest, len(rest) // 256 + 1), desc="repeat"
+        ):
             file.append(rows[chunk])
     return len(first)
 

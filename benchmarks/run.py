@@ -1,7 +1,9 @@
-"""Compare the course with the 2019 recipe coded as written, in speed and memory (`make bench`).
+"""Compare the course with the 2019 recipe coded as written, in speed and memory (`make
+bench`).
 
-Both do the same work on the same clips, in turns, in one run on one machine; what counts are the
-ratios. Nothing is asserted. The sizes suit a slow machine; see --help for larger ones.
+Both do the same work on the same clips, in turns, in one run on one machine; what
+counts are the ratios. Nothing is asserted. The sizes suit a slow machine; see --help
+for larger ones.
 """
 
 import argparse
@@ -18,17 +20,15 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from toolbox import vgg16
-from toolbox.datasets import make_video_table, open_dataset
-from toolbox.resume import extract_frames
-from toolbox.training import FusedAdam
+from toolbox.clips import extract_frames, make_video_table, open_dataset
+from toolbox.models import FusedAdam, vgg16
 
 import keras
 import numpy as np
 import recipe_2019
 from evaluation import vote
 
-from framevote import frames, transfer
+from lessons import frames, transfer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RECIPE, KERAS = "the 2019 recipe", "Keras float32"
@@ -47,44 +47,103 @@ def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--dataset", default="mocap", help="mocap, ucf101 or a folder of class folders")
-    add("--clips", type=int, default=100, help="clips to extract frames from (default: 100)")
+    add(
+        "--clips",
+        type=int,
+        default=100,
+        help="clips to extract frames from (default: 100)",
+    )
     add("--extraction-rounds", type=int, default=7, help="default: 7")
-    add("--frames", type=int, default=64, help="frames to compute features of (default: 64)")
-    add("--test-clips", type=int, default=12, help="test clips to classify (default: 12)")
+    add(
+        "--frames",
+        type=int,
+        default=64,
+        help="frames to compute features of (default: 64)",
+    )
+    add(
+        "--test-clips",
+        type=int,
+        default=12,
+        help="test clips to classify (default: 12)",
+    )
     add("--training-rounds", type=int, default=7, help="steps to train (default: 7)")
-    add("--rounds", type=int, default=2, help="rounds of features and evaluation (default: 2)")
-    add("--memory-frames", type=int, nargs="*", default=[1000, 8000], help="default: 1000 8000")
-    add("--memory-clips", type=int, nargs="*", default=[100, 800], help="default: 100 800")
-    add("--ray-clips", type=int, default=16, help="clips to time Ray with (default: 16; 0: none)")
-    add("--workers", type=int, nargs="+", default=[1, 2], help="sizes of Ray's pool (default: 1 2)")
+    add(
+        "--rounds",
+        type=int,
+        default=2,
+        help="rounds of features and evaluation (default: 2)",
+    )
+    add(
+        "--memory-frames",
+        type=int,
+        nargs="*",
+        default=[1000, 8000],
+        help="default: 1000 8000",
+    )
+    add(
+        "--memory-clips",
+        type=int,
+        nargs="*",
+        default=[100, 800],
+        help="default: 100 800",
+    )
+    add(
+        "--ray-clips",
+        type=int,
+        default=16,
+        help="clips to time Ray with (default: 16; 0: none)",
+    )
+    add(
+        "--workers",
+        type=int,
+        nargs="+",
+        default=[1, 2],
+        help="sizes of Ray's pool (default: 1 2)",
+    )
     add(
         "--vgg16-frames",
         type=int,
         nargs="*",
-        help="how many of the memory frames VGG16 itself computes, a stand-in does the rest "
-        "(default: all if that takes under 5 minutes, else 32 of 1,000)",
+        help=(
+            "how many of the memory frames VGG16 itself computes, a stand-in does the"
+            " rest (default: all if that takes under 5 minutes, else 32 of 1,000)"
+        ),
     )
     return parser.parse_args()
 
 
 def cpu_flags():
-    """What the processor can do, as a set of names; empty where the system doesn't tell."""
+    """What the processor can do, as a set of names; empty where the system doesn't
+    tell.
+    """
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    return set(next((line for line in lines if line.startswith(("flags", "Features"))), "").split())
+    return set(
+        next(
+            (line for line in lines if line.startswith(("flags", "Features"))), ""
+        ).split()
+    )
 
 
 def describe_machine():
     """Print what the timings depend on."""
     flags = cpu_flags()
-    known = ", ".join(sorted(FAST_BFLOAT16 & flags)) or ("no unit" if flags else "unknown")
-    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, bfloat16: {known}")
+    known = ", ".join(sorted(FAST_BFLOAT16 & flags)) or (
+        "no unit" if flags else "unknown"
+    )
+    print(
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, bfloat16:"
+        f" {known}"
+    )
     if hasattr(os, "getloadavg"):
         print(
-            f"load before the start: {os.getloadavg()[0]:.1f} (above 0.5, ratios of seconds suffer)"
+            f"load before the start: {os.getloadavg()[0]:.1f} (above 0.5, ratios of"
+            " seconds suffer)"
         )
     print(f"Python {platform.python_version()}, Keras {keras.__version__} on", end=" ")
-    print(f"{keras.backend.backend()}: {', '.join(keras.distribution.list_devices())}\n")
+    print(
+        f"{keras.backend.backend()}: {', '.join(keras.distribution.list_devices())}\n"
+    )
 
 
 def timed(function, *arguments, **settings):
@@ -96,12 +155,15 @@ def timed(function, *arguments, **settings):
 
 
 def report(stage, theirs, ours):
-    """Print a row: median seconds of both, the median and the range of the rounds' ratios; below
-    it, the aim.
+    """Print a row: median seconds of both, the median and the range of the rounds'
+    ratios; below it, the aim.
     """
     ratios = np.divide(theirs, ours)
     ratio, (factor, other) = np.median(ratios), AIMS[stage]
-    if stage in ("features", "evaluation") and platform.machine() not in ("x86_64", "AMD64"):
+    if stage in ("features", "evaluation") and platform.machine() not in (
+        "x86_64",
+        "AMD64",
+    ):
         factor = 1
     print(
         f"{stage:22} {np.median(theirs):7.2f} s {np.median(ours):7.2f} s {ratio:6.2f}x "
@@ -114,7 +176,10 @@ def report(stage, theirs, ours):
 
 def spread(items, count):
     """Up to `count` items, evenly spread over all of them."""
-    return [items[i] for i in np.linspace(0, len(items) - 1, min(count, len(items))).astype(int)]
+    return [
+        items[i]
+        for i in np.linspace(0, len(items) - 1, min(count, len(items))).astype(int)
+    ]
 
 
 def compare_extraction(videos, source, folder, rounds):
@@ -123,7 +188,11 @@ def compare_extraction(videos, source, folder, rounds):
     for path in paths:
         path.read_bytes()  # the first to come shouldn't pay for the disk
     seconds = {"recipe": [], 1: [], 2: []}
-    processor = {"recipe": [], 1: [], 2: []}  # of all threads; other work disturbs it less
+    processor = {
+        "recipe": [],
+        1: [],
+        2: [],
+    }  # of all threads; other work disturbs it less
     for turn in range(rounds):
         places = {name: folder / f"frames_{turn}_{name}" for name in seconds}
         places["recipe"].mkdir()
@@ -133,18 +202,31 @@ def compare_extraction(videos, source, folder, rounds):
                 taken, _ = timed(recipe_2019.extract_frames, paths, place)
             else:
                 taken, _ = timed(
-                    extract_frames, frames.extract_clip, videos, source, place, 1, threads=name
+                    extract_frames,
+                    frames.extract_clip,
+                    videos,
+                    source,
+                    place,
+                    1,
+                    threads=name,
                 )
             seconds[name].append(taken)
             processor[name].append(time.process_time() - before)
-    names = {name: {path.name for path in place.glob("*.jpg")} for name, place in places.items()}
+    names = {
+        name: {path.name for path in place.glob("*.jpg")}
+        for name, place in places.items()
+    }
     report("extraction, 1 thread", seconds["recipe"], seconds[1])
     report("extraction, 2 threads", seconds["recipe"], seconds[2])
     same = [name for name in names["recipe"] & names[1] if same_file(places, name)]
     counts = " / ".join(str(len(found)) for found in names.values())
     saved = np.median(np.divide(processor["recipe"], processor[1]))
-    print(f"  {len(videos)} clips; {counts} frames, {len(same)} files equal byte for byte")
-    print(f"  processor time, which other work on the machine disturbs less: {saved:.2f}x")
+    print(
+        f"  {len(videos)} clips; {counts} frames, {len(same)} files equal byte for byte"
+    )
+    print(
+        f"  processor time, which other work on the machine disturbs less: {saved:.2f}x"
+    )
     return sorted(places[1].glob("*.jpg"))
 
 
@@ -154,7 +236,9 @@ def same_file(places, name):
 
 
 def compare_features(paths, network, recipe_base, folder, rounds):
-    """Time the features of the same frames; returns (our features, our frames a second)."""
+    """Time the features of the same frames; returns (our features, our frames a
+    second).
+    """
     recipe_2019.extract_features(paths[:32], recipe_base)  # the first calls compile
     network(np.stack([transfer.load_frame(paths[0])] * 16))
     theirs, ours = [], []
@@ -166,7 +250,9 @@ def compare_features(paths, network, recipe_base, folder, rounds):
         ours.append(taken)
     report("features", theirs, ours)
     our_features = np.load(target)
-    pixels = transfer.divide_by_255(np.stack([transfer.load_frame(path) for path in paths[:8]]))
+    pixels = transfer.divide_by_255(
+        np.stack([transfer.load_frame(path) for path in paths[:8]])
+    )
     exact = recipe_base.predict_on_batch(pixels)
     print(
         f"  {len(paths)} frames; cosine with the recipe's features "
@@ -179,11 +265,15 @@ def compare_features(paths, network, recipe_base, folder, rounds):
 def cosine(a, b):
     """The median over the rows of the cosine between two arrays (n, ...)."""
     a, b = (x.reshape(len(x), -1).astype("float32") for x in (a, b))
-    return np.median((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1))
+    return np.median(
+        (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    )
 
 
 def quick_head(features, labels, classes):
-    """A head trained for a moment, so that its votes mean something; returns (head, scale)."""
+    """A head trained for a moment, so that its votes mean something; returns (head,
+    scale).
+    """
     keras.utils.set_random_seed(0)
     head, scale = transfer.make_head(classes, dropout=0.0), float(features.max())
     head.compile("adam", loss="categorical_crossentropy")
@@ -202,13 +292,16 @@ def compare_training(classes, rounds, batch=128):
         heads[-1].compile(adam(0.001), loss="categorical_crossentropy")
         heads[-1].train_on_batch(features, one_hot)
     taken = [
-        [timed(head.train_on_batch, features, one_hot)[0] for head in heads] for _ in range(rounds)
+        [timed(head.train_on_batch, features, one_hot)[0] for head in heads]
+        for _ in range(rounds)
     ]
     report("training step", *np.transpose(taken))
     print(f"  {batch} frames, float32, {heads[0].count_params():,} weights")
 
 
-def compare_evaluation(videos, source, recipe_base, network, head_and_scale, folder, rounds):
+def compare_evaluation(
+    videos, source, recipe_base, network, head_and_scale, folder, rounds
+):
     """Time the classification of test clips by vote."""
     paths = [source / video for video in videos["video"]]
     theirs, ours = [], []
@@ -216,7 +309,11 @@ def compare_evaluation(videos, source, recipe_base, network, head_and_scale, fol
         place = folder / f"evaluation_{turn}"
         (place / "recipe").mkdir(parents=True)
         taken, their_votes = timed(
-            recipe_2019.classify_clips, paths, recipe_base, *head_and_scale, place / "recipe"
+            recipe_2019.classify_clips,
+            paths,
+            recipe_base,
+            *head_and_scale,
+            place / "recipe",
         )
         theirs.append(taken)
         taken, (our_votes, count) = timed(
@@ -232,8 +329,8 @@ def compare_evaluation(videos, source, recipe_base, network, head_and_scale, fol
 
 
 def run_script(name, *arguments):
-    """Run another script of this folder; returns the JSON object of its last line, or None with its
-    errors printed.
+    """Run another script of this folder; returns the JSON object of its last line,
+    or None with its errors printed.
     """
     command = [sys.executable, Path(__file__).with_name(name), *map(str, arguments)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -244,29 +341,46 @@ def run_script(name, *arguments):
 
 
 def compare_memory(frames_folder, counts, vgg16_counts):
-    """Measure the peak memory of notebook 04's steps, in a process for each number of frames."""
+    """Measure the peak memory of notebook 04's steps, in a process for each number
+    of frames.
+    """
     if platform.system() == "Windows":
         print("memory: not measured, Windows has no way to read a peak")
         return
     peaks = {}
     for count, by_vgg16 in zip(counts, vgg16_counts, strict=True):
-        steps = run_script("memory.py", frames_folder, count, "--vgg16-frames", by_vgg16)
+        steps = run_script(
+            "memory.py", frames_folder, count, "--vgg16-frames", by_vgg16
+        )
         if steps is None:
             return
         peaks[count] = max(steps.values())
         told = ", ".join(f"{name} {peak:.0f}" for name, peak in steps.items())
-        print(f"memory of 04, {count:,} frames, peak in MB after each step: {told}", flush=True)
+        print(
+            f"memory of 04, {count:,} frames, peak in MB after each step: {told}",
+            flush=True,
+        )
         if by_vgg16 < count:
-            print(f"  VGG16 itself on {by_vgg16}; all {count:,} with a stand-in of its shape")
+            print(
+                f"  VGG16 itself on {by_vgg16}; all {count:,} with a stand-in of its"
+                " shape"
+            )
     growth = peaks[counts[-1]] / peaks[counts[0]]
     flat = "reached" if growth <= 1.1 else "NOT reached"
     small = "reached" if max(peaks.values()) < 2000 else "NOT reached"
-    print(f"memory of 04: x{growth:.2f} from {counts[0]:,} to {counts[-1]:,} frames", end="   ")
-    print(f"aim x1.1 {flat}; at most {max(peaks.values()):.0f} MB   aim 2000 MB {small}")
+    print(
+        f"memory of 04: x{growth:.2f} from {counts[0]:,} to {counts[-1]:,} frames",
+        end="   ",
+    )
+    print(
+        f"aim x1.1 {flat}; at most {max(peaks.values()):.0f} MB   aim 2000 MB {small}"
+    )
 
 
 def compare_memory_of_clips(dataset, counts):
-    """Measure the peak memory of what reads clips, in a process for each number of clips."""
+    """Measure the peak memory of what reads clips, in a process for each number of
+    clips.
+    """
     if platform.system() == "Windows":
         return
     peaks = {}
@@ -276,10 +390,15 @@ def compare_memory_of_clips(dataset, counts):
             return
         peaks[count] = max(steps.values())
         told = ", ".join(f"{name} {peak:.0f}" for name, peak in steps.items())
-        print(f"memory, {count:,} clips, peak in MB after each step: {told}", flush=True)
+        print(
+            f"memory, {count:,} clips, peak in MB after each step: {told}", flush=True
+        )
     growth = peaks[counts[-1]] / peaks[counts[0]]
     flat = "reached" if growth <= 1.1 else "NOT reached"
-    print(f"memory: x{growth:.2f} from {counts[0]:,} to {counts[-1]:,} clips   aim x1.1 {flat}")
+    print(
+        f"memory: x{growth:.2f} from {counts[0]:,} to {counts[-1]:,} clips   aim x1.1"
+        f" {flat}"
+    )
 
 
 def compare_ray(dataset, clips, workers, way):
@@ -300,7 +419,9 @@ def compare_ray(dataset, clips, workers, way):
 def main():
     """Run all comparisons and print them as a table."""
     options = parse_options()
-    logging.getLogger("tensorflow").setLevel("ERROR")  # the recipe's `predict` compiles a lot
+    logging.getLogger("tensorflow").setLevel(
+        "ERROR"
+    )  # the recipe's `predict` compiles a lot
     started = time.perf_counter()
     describe_machine()
     dataset = open_dataset(options.dataset, course=REPOSITORY)
@@ -316,20 +437,30 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         print(f"{'stage':22} {'recipe':>9} {'ours':>9} {'ratio':>7} (over the rounds)")
-        extracted = compare_extraction(train, dataset.folder, folder, options.extraction_rounds)
+        extracted = compare_extraction(
+            train, dataset.folder, folder, options.extraction_rounds
+        )
         paths = spread(extracted, options.frames)
         network = vgg16.fastest_network(REPOSITORY / "weights", transfer.divide_by_255)
         recipe_base = vgg16.build_vgg16(vgg16.vgg16_weights(REPOSITORY / "weights"))
-        features, speed = compare_features(paths, network, recipe_base, folder, options.rounds)
+        features, speed = compare_features(
+            paths, network, recipe_base, folder, options.rounds
+        )
         class_of = dict(zip(train["clip"], train["class"], strict=True))
-        labels = [classes.index(class_of[path.stem.rsplit("_frame", 1)[0]]) for path in paths]
+        labels = [
+            classes.index(class_of[path.stem.rsplit("_frame", 1)[0]]) for path in paths
+        ]
         head_and_scale = quick_head(features, labels, len(classes))
         compare_training(len(classes), options.training_rounds)
         rounds, source = options.rounds, dataset.folder
-        compare_evaluation(test, source, recipe_base, network, head_and_scale, folder, rounds)
+        compare_evaluation(
+            test, source, recipe_base, network, head_and_scale, folder, rounds
+        )
         if options.memory_frames:
             fast = sum(options.memory_frames) / speed < 300
-            counts = [count if fast else count * 32 // 1000 for count in options.memory_frames]
+            counts = [
+                count if fast else count * 32 // 1000 for count in options.memory_frames
+            ]
             chosen = options.vgg16_frames or counts
             compare_memory(extracted[0].parent, options.memory_frames, chosen)
     if options.memory_clips:

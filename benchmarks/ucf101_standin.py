@@ -1,9 +1,10 @@
-"""Build a stand-in for UCF101: its 13,320 names and its official lists over the built-in clips.
+"""Build a stand-in for UCF101: its 13,320 names and its official lists over the
+built-in clips.
 
-`python benchmarks/ucf101_standin.py LISTS FOLDER` links a clip of mocap for each name in the lists
-(a folder that holds `trainlist01.txt` and so on), in UCF101's layout. Then `make course
-DATASET=FOLDER` shows what UCF101 costs in time, memory and disk. What a network scores on it means
-nothing: several classes show the same movement.
+`python benchmarks/ucf101_standin.py LISTS FOLDER` links a clip of mocap for each name
+in the lists (a folder that holds `trainlist01.txt` and so on), in UCF101's layout. Then
+`make course DATASET=FOLDER` shows what UCF101 costs in time, memory and disk. What a
+network scores on it means nothing: several classes show the same movement.
 """
 
 import argparse
@@ -11,17 +12,19 @@ import os
 import shutil
 from pathlib import Path, PurePosixPath
 
-from toolbox.parallel import progress
-from toolbox.ucf101 import listed_clips, lists_in
+from toolbox.clips import listed_clips, lists_in
+from toolbox.page import progress
 
 MOCAP = Path(__file__).resolve().parents[1] / "data" / "mocap" / "videos"
 
 
 def source_of(clip, number, clips):
-    """The clip of mocap that stands in for a clip of UCF101: the class decides the movement, the
-    group the person and the place, so that clips of one group remain alike.
+    """The clip of mocap that stands in for a clip of UCF101: the class decides the
+    movement, the group the person and the place, so that clips of one group remain
+    alike.
 
-    clip: "class/v_class_g07_c02.avi"; number: of its class, from 0; clips: {movement: its files}.
+    clip: "class/v_class_g07_c02.avi"; number: of its class, from 0; clips: {movement:
+    its files}.
     """
     movements = sorted(clips)
     files = clips[movements[number % len(movements)]]
@@ -34,7 +37,9 @@ def build(lists, folder):
     names = listed_clips(lists)
     if not names:
         raise FileNotFoundError(f"There is no trainlist01.txt in {lists}.")
-    clips = {place.name: sorted(place.glob("*.avi")) for place in sorted(MOCAP.iterdir())}
+    clips = {
+        place.name: sorted(place.glob("*.avi")) for place in sorted(MOCAP.iterdir())
+    }
     classes = sorted({PurePosixPath(name).parent.name for name in names})
     (folder / "ucfTrainTestlist").mkdir(parents=True, exist_ok=True)
     for file in lists_in(lists):

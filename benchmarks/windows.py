@@ -1,20 +1,22 @@
-"""How notebook 11's fixed numbers were chosen, on mocap's training groups alone: what describes a
-window, how long it is, how strong the regression is held back, how windows weigh in a moment.
+"""How notebook 11's fixed numbers were chosen, on mocap's training groups alone: what
+describes a window, how long it is, how strong the regression is held back, how windows
+weigh in a moment.
 
-PYTHONPATH=notebooks .venv/bin/python benchmarks/windows.py, once notebook 11 has run on mocap.
+PYTHONPATH=notebooks .venv/bin/python benchmarks/windows.py, once notebook 11 has run on
+mocap.
 """
 
 from pathlib import Path
 
-from toolbox.files import read_csv
-from toolbox.timeline import segments_of
-from toolbox.validate import as_array, compare, out_of_group
+from toolbox.evaluation import compare, out_of_group, segments_of
+from toolbox.models import as_array
+from toolbox.store import read_csv
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from framevote import own_videos
-from framevote.own_videos import ClipClassifier, describe, moments_of, windows_of
+from lessons import own_videos
+from lessons.own_videos import ClipClassifier, describe, moments_of, windows_of
 
 RATE, SIZE, THRESHOLD, FILMS = 4, 8, 0.27, 40  # films of each group
 DATA = Path(__file__).resolve().parent.parent / "data" / "mocap"
@@ -22,13 +24,15 @@ PARTS = {"mean": 1, "mean, deviation": 2, "mean, deviation, step": 3, "all four"
 
 
 def main():
-    """Print accuracy and log loss, each training group judged by the others, for each choice; and
-    which share of moments is right in films, which share of films has all cuts within half a
-    second, for each weight.
+    """Print accuracy and log loss, each training group judged by the others, for
+    each choice; and which share of moments is right in films, which share of films
+    has all cuts within half a second, for each weight.
     """
     videos = read_csv(DATA / "videos.csv")
     videos = videos[videos["part"] == "train"]
-    clips = as_array([np.load(DATA / f"pooled/{c}.npz")["features"] * 1.0 for c in videos["clip"]])
+    clips = as_array(
+        [np.load(DATA / f"pooled/{c}.npz")["features"] * 1.0 for c in videos["clip"]]
+    )
     labels, groups = videos["class"].to_numpy(str), videos["group"].to_numpy(str)
     part = {"clips": clips, "labels": labels, "groups": groups}
     for name, count in PARTS.items():
@@ -38,8 +42,8 @@ def main():
     for size in (4, 6, 12):
         tell(f"all four, windows of {size / RATE:g} s", ClipClassifier(size), **part)
     for strength in (0.01, 0.03, 0.3, 1):
-        own_videos.LogisticRegression = lambda C, strength=strength, **settings: LogisticRegression(
-            C=strength, **settings
+        own_videos.LogisticRegression = lambda C, strength=strength, **settings: (
+            LogisticRegression(C=strength, **settings)
         )
         tell(f"all four, C = {strength:g}", ClipClassifier(SIZE), **part)
     own_videos.LogisticRegression = LogisticRegression
@@ -47,7 +51,9 @@ def main():
 
 
 def first_parts(windows, count):
-    """The first of the four parts of a description, together of unit length but for the change."""
+    """The first of the four parts of a description, together of unit length but for
+    the change.
+    """
     rows = np.asarray(describe(windows))
     width = windows.shape[-1]
     still, way = rows[:, : min(count, 3) * width], rows[:, 3 * width :]
@@ -64,7 +70,9 @@ def tell(name, model, clips, labels, groups):
 
 
 def weigh_windows(clips, labels, groups):
-    """Print how good films of three clips are cut, a window weighing a power of its highest."""
+    """Print how good films of three clips are cut, a window weighing a power of its
+    highest.
+    """
     classes, rng = np.unique(labels), np.random.default_rng(0)
     scores = {power: [] for power in (0, 1, 2, 4, 8)}
     for group in np.unique(groups):
@@ -76,7 +84,10 @@ def weigh_windows(clips, labels, groups):
             rows = np.asarray(describe(windows_of(film, SIZE)))
             windows = model.linear_.predict_proba(model.scaler_.transform(rows))
             lengths = list(map(len, clips[chosen]))
-            true, cuts = np.repeat(labels[chosen], lengths), np.cumsum(lengths)[:-1] / RATE
+            true, cuts = (
+                np.repeat(labels[chosen], lengths),
+                np.cumsum(lengths)[:-1] / RATE,
+            )
             for power, found in scores.items():
                 moments = moments_of(windows, SIZE, len(film), power)
                 table = segments_of(moments, classes, RATE, THRESHOLD)
@@ -84,11 +95,17 @@ def weigh_windows(clips, labels, groups):
                 right = np.repeat(table["class"], spans).to_numpy() == true
                 starts = table["start"].to_numpy()[1:]
                 found.append(
-                    (right.mean(), len(starts) == 2 and np.abs(starts - cuts).max() <= 0.5)
+                    (
+                        right.mean(),
+                        len(starts) == 2 and np.abs(starts - cuts).max() <= 0.5,
+                    )
                 )
     for power, found in scores.items():
         right, cut = np.mean(found, axis=0)
-        print(f"power {power}: {right:.1%} of the moments right, {cut:.1%} of the films cut right")
+        print(
+            f"power {power}: {right:.1%} of the moments right, {cut:.1%} of the films"
+            " cut right"
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Real video files for the tests: small clips, datasets of them, and ways to damage them."""
+"""Real video files for the tests: small clips, datasets of them, and ways to damage
+them.
+"""
 
 import os
 import shutil
@@ -26,19 +28,24 @@ needs_ucf101_clips = pytest.mark.skipif(
     not UCF101_CLIPS.is_dir(), reason="the four clips of UCF101 are not on this machine"
 )
 needs_ucf101_lists = pytest.mark.skipif(
-    not UCF101_LISTS.is_dir(), reason="the official lists of UCF101 are not on this machine"
+    not UCF101_LISTS.is_dir(),
+    reason="the official lists of UCF101 are not on this machine",
 )
 
 
 def write_clip(path, frames=50, fps=25, size=(64, 48), look=0, codec=None, colour=True):
-    """Write a clip in which a bright bar crosses a background; `look` varies colours and pace.
+    """Write a clip in which a bright bar crosses a background; `look` varies colours
+    and pace.
 
-    The bar is in another place in every frame of the first 50, so frames can be told apart.
+    The bar is in another place in every frame of the first 50, so frames can be told
+    apart.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     codec = codec or ("MJPG" if path.suffix.lower() == ".avi" else "mp4v")
-    plain = path.with_name(f"writing{path.suffix.lower()}")  # a writer takes %03d for a pattern
+    plain = path.with_name(
+        f"writing{path.suffix.lower()}"
+    )  # a writer takes %03d for a pattern
     writer = cv2.VideoWriter(
         str(plain), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*codec), fps, size, colour
     )
@@ -50,7 +57,9 @@ def write_clip(path, frames=50, fps=25, size=(64, 48), look=0, codec=None, colou
 
 
 def bar_frames(frames, size=(64, 48), look=0):
-    """Yield the frames (BGR uint8) of a bright bar that crosses a background, see `write_clip`."""
+    """Yield the frames (BGR uint8) of a bright bar that crosses a background, see
+    `write_clip`.
+    """
     width, height = size
     rng = np.random.default_rng(look)
     background, bar = rng.integers(0, 100, 3), rng.integers(155, 256, 3)
@@ -62,13 +71,16 @@ def bar_frames(frames, size=(64, 48), look=0):
         yield frame
 
 
-def write_with_pyav(path, codec="libx264", size=(64, 48), fps=25, frames=50, look=0, times=None):
-    """Write a clip in a format that OpenCV can't write: "libx265" in an .mp4, "libvpx-vp9" in a
-    .webm, "libx264" in a .mkv or a .mov.
+def write_with_pyav(
+    path, codec="libx264", size=(64, 48), fps=25, frames=50, look=0, times=None
+):
+    """Write a clip in a format that OpenCV can't write: "libx265" in an .mp4,
+    "libvpx-vp9" in a .webm, "libx264" in a .mkv or a .mov.
 
-    size: width and height, both even; frames: how many, of the bar of `write_clip`, or an iterable
-    of them (BGR uint8, height x width x 3), which need not fit in memory; times: when each is
-    shown, in seconds (to the millisecond), for a variable frame rate.
+    size: width and height, both even; frames: how many, of the bar of `write_clip`, or
+    an iterable of them (BGR uint8, height x width x 3), which need not fit in memory;
+    times: when each is shown, in seconds (to the millisecond), for a variable frame
+    rate.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,8 +107,8 @@ def write_with_pyav(path, codec="libx264", size=(64, 48), fps=25, frames=50, loo
 
 
 def rotate(path, degrees):
-    """Have a player turn the pictures of an .mp4, .mov or .mkv file clockwise by 90, 180 or 270
-    degrees, as a phone's files do; they are stored as before.
+    """Have a player turn the pictures of an .mp4, .mov or .mkv file clockwise by 90,
+    180 or 270 degrees, as a phone's files do; they are stored as before.
     """
     plain = path.rename(path.with_name(f"plain{path.suffix}"))
     with av.open(str(plain)) as source, av.open(str(path), "w") as container:
@@ -135,7 +147,9 @@ def cut_before_frames(path):
 
 
 def claim_rate(path, microseconds_per_frame, rate, scale):
-    """Patch the frame rate in both headers of an AVI file: avih, and rate / scale in strh."""
+    """Patch the frame rate in both headers of an AVI file: avih, and rate / scale in
+    strh.
+    """
     content = bytearray(path.read_bytes())
     main, stream = content.index(b"avih") + 8, content.index(b"strh") + 8
     struct.pack_into("<I", content, main, microseconds_per_frame)
@@ -152,20 +166,31 @@ def write_av1(path):
 
 
 def slow_down(path, after, factor):
-    """Patch the time table of an MP4 file (from `write_clip`): the frames behind the first `after`
-    are shown `factor` times as long.
+    """Patch the time table of an MP4 file (from `write_clip`): the frames behind the
+    first `after` are shown `factor` times as long.
     """
     content = bytearray(path.read_bytes())
     start = content.index(b"edts")
-    content[start : start + 4] = b"free"  # an edit list would cut the clip to its old length
+    content[start : start + 4] = (
+        b"free"  # an edit list would cut the clip to its old length
+    )
     table = content.index(b"stts")
     entries, frames, ticks = struct.unpack_from(">III", content, table + 8)
     assert entries == 1
     two = struct.pack(">IIIII", 2, after, ticks, frames - after, ticks * factor)
     content[table + 8 : table + 20] = two
-    for box in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stts"):  # each holds the next
+    for box in (
+        b"moov",
+        b"trak",
+        b"mdia",
+        b"minf",
+        b"stbl",
+        b"stts",
+    ):  # each holds the next
         size = content.index(box) - 4
-        struct.pack_into(">I", content, size, struct.unpack_from(">I", content, size)[0] + 8)
+        struct.pack_into(
+            ">I", content, size, struct.unpack_from(">I", content, size)[0] + 8
+        )
     path.write_bytes(content)
     return path
 
@@ -200,10 +225,14 @@ def run_python(script, *arguments, **environment):
 
 
 def kill_when(process, condition, patience=300):
-    """Kill a process with SIGKILL as soon as the condition holds; fails if it ended before."""
+    """Kill a process with SIGKILL as soon as the condition holds; fails if it ended
+    before.
+    """
     deadline = time.monotonic() + patience
     while not condition():
-        assert process.poll() is None, f"it ended before the kill: {process.communicate()[1]}"
+        assert process.poll() is None, (
+            f"it ended before the kill: {process.communicate()[1]}"
+        )
         assert time.monotonic() < deadline, "the moment to kill it never came"
         time.sleep(0.002)
     process.kill()
@@ -231,14 +260,19 @@ def as_another_user():
 
 @contextmanager
 def disk_of(size, folder):
-    """Mount a disk of a size, such as "600k", at a folder, for the block; yields a function that
-    gives it more room. Skips the test where that isn't possible.
+    """Mount a disk of a size, such as "600k", at a folder, for the block; yields a
+    function that gives it more room. Skips the test where that isn't possible.
     """
     mount = shutil.which("mount")
     options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    if mount is None or subprocess.run([mount, *options], capture_output=True).returncode:
+    if (
+        mount is None
+        or subprocess.run([mount, *options], capture_output=True).returncode
+    ):
         pytest.skip("a small disk can't be mounted here")
     try:
-        yield lambda: subprocess.run([mount, "-o", "remount,size=20m", str(folder)], check=True)
+        yield lambda: subprocess.run(
+            [mount, "-o", "remount,size=20m", str(folder)], check=True
+        )
     finally:
         subprocess.run(["umount", str(folder)], check=True)

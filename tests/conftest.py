@@ -12,7 +12,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 @pytest.fixture
 def shared_folder():
-    """A temporary folder that other users can enter, too (`tmp_path` is for its owner alone)."""
+    """A temporary folder that other users can enter, too (`tmp_path` is for its
+    owner alone).
+    """
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
@@ -26,10 +28,14 @@ def weights_folder():
 
 @pytest.fixture(scope="session")
 def base(weights_folder):
-    """VGG16's convolutional base with its ImageNet weights; fetched once if they aren't there."""
-    from toolbox.vgg16 import vgg16_weights
+    """VGG16's convolutional base with its ImageNet weights; fetched once if they
+    aren't there.
+    """
+    from toolbox.models.vgg16 import vgg16_weights
 
     import keras
 
     weights = vgg16_weights(weights_folder)
-    return keras.applications.VGG16(include_top=False, weights=weights, input_shape=(224, 224, 3))
+    return keras.applications.VGG16(
+        include_top=False, weights=weights, input_shape=(224, 224, 3)
+    )

@@ -1,4 +1,6 @@
-"""A real web server on this machine's loopback, with the troubles that real ones have."""
+"""A real web server on this machine's loopback, with the troubles that real ones
+have.
+"""
 
 import ssl
 import subprocess
@@ -8,16 +10,17 @@ from contextlib import contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from toolbox.ucf101 import Source
+from toolbox.clips.ucf101 import Source
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files` (bytes by path) and keeps the requests as (path, Range header) in `log`.
+    """Serves `files` (bytes by path) and keeps the requests as (path, Range header) in
+    `log`.
 
-    troubles: what the next answers suffer, one each: {"status": 503}, {"cut": bytes after which
-    the connection breaks}, {"stall": seconds of silence in the middle}, {"redirect": path};
-    ranges: whether the server does ranges; pause: seconds before every 4 kB of an answer;
-    nameless: whether answers lack their length.
+    troubles: what the next answers suffer, one each: {"status": 503}, {"cut": bytes
+    after which the connection breaks}, {"stall": seconds of silence in the middle},
+    {"redirect": path}; ranges: whether the server does ranges; pause: seconds before
+    every 4 kB of an answer; nameless: whether answers lack their length.
     """
 
     daemon_threads = True
@@ -33,16 +36,24 @@ class Server(ThreadingHTTPServer):
         return f"{self.scheme}://127.0.0.1:{self.server_port}{path}"
 
     def offer(self, path, content):
-        """Serve bytes under a path; returns the Source that promises just these bytes."""
+        """Serve bytes under a path; returns the Source that promises just these
+        bytes.
+        """
         self.files[path] = content
         return Source(self.url(path), len(content), sha256(content).hexdigest())
 
     def encrypt(self, folder):
-        """Speak HTTPS from now on, with a certificate (made in `folder`) that nobody signed."""
+        """Speak HTTPS from now on, with a certificate (made in `folder`) that nobody
+        signed.
+        """
         certificate, key = folder / "certificate.pem", folder / "key.pem"
-        command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
+        command = (
+            "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
+        )
         subprocess.run(
-            [*command.split(), "-out", certificate, "-keyout", key], check=True, capture_output=True
+            [*command.split(), "-out", certificate, "-keyout", key],
+            check=True,
+            capture_output=True,
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
@@ -106,7 +117,9 @@ class Handler(BaseHTTPRequestHandler):
             if "stall" in trouble and start >= len(content) // 2:
                 time.sleep(trouble["stall"])
             block = content[start : min(start + 4096, end)]
-            self.server.sent += len(block)  # before the client can answer it with a new request
+            self.server.sent += len(
+                block
+            )  # before the client can answer it with a new request
             self.wfile.write(block)
         if "cut" in trouble:
             self.wfile.flush()

@@ -1,20 +1,24 @@
-"""Notebook 04's training in small: sixty features of three classes, and a small head."""
+"""Notebook 04's training in small: sixty features of three classes, and a small
+head.
+"""
 
 from pathlib import Path
 
-from toolbox.files import save_array
-from toolbox.training import FusedAdam, TrainingFolder
+from toolbox.models.training import FusedAdam, TrainingFolder
+from toolbox.store.files import save_array
 
 import keras
 import numpy as np
 
-from framevote.transfer import FeatureBatches, make_callbacks
+from lessons.transfer import FeatureBatches, make_callbacks
 
 SCALE = 4.0
 
 
 def small_features(folder):
-    """Write a file of 60 features of three classes, where the class shows, under some noise."""
+    """Write a file of 60 features of three classes, where the class shows, under
+    some noise.
+    """
     rng = np.random.default_rng(0)
     features = rng.random((60, 2, 2, 8))
     features[np.arange(60), 0, 0, np.arange(60) % 3] += 2
@@ -23,7 +27,9 @@ def small_features(folder):
 
 
 def parts_of(features, wrong=False):
-    """Batches of 45 rows for training, with wrong labels if wanted, and 15 for validation."""
+    """Batches of 45 rows for training, with wrong labels if wanted, and 15 for
+    validation.
+    """
     rows = np.random.default_rng(1).permutation(60)
     labels = np.eye(3, dtype="float32")[rows % 3]
     taught = np.roll(labels, 1, axis=1) if wrong else labels

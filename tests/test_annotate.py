@@ -1,12 +1,14 @@
-"""toolbox.annotate: a copy of a video with captions, as a player and OpenCV read it."""
+"""toolbox.clips.write: a copy of a video with captions, as a player and OpenCV read
+it.
+"""
 
 import errno
 import shutil
 import struct
 import subprocess
 
-from toolbox.annotate import annotate, caption_tile, picture_size, shortened
-from toolbox.videos import Video
+from toolbox.clips.read import Video
+from toolbox.clips.write import annotate, caption_tile, picture_size, shortened
 
 import av
 import cv2
@@ -17,7 +19,9 @@ from PIL import Image
 
 
 def played(path):
-    """What a player reads: the stream's facts, its frames in RGB, and their times in seconds."""
+    """What a player reads: the stream's facts, its frames in RGB, and their times in
+    seconds.
+    """
     with av.open(str(path)) as container:
         (stream,) = container.streams
         frames = list(container.decode(stream))
@@ -53,7 +57,9 @@ def caption_of(frame, texts):
 
 
 def assert_pictures_are(pictures, source):
-    """The part above the strip is the source's frame, scaled, and no other frame of it."""
+    """The part above the strip is the source's frame, scaled, and no other frame of
+    it.
+    """
     originals = read_all(source)
     assert len(pictures) == len(originals)
     for index, picture in enumerate(pictures):
@@ -120,7 +126,17 @@ def test_where_nothing_fits_nothing_is_written():
 
 @pytest.mark.parametrize(
     "text",
-    ["走る", "مشي 93 %", "नमस्ते", "🎬", "e\u0301", "\u202eback", "tab\tand\nline", "\0", "\udcff"],
+    [
+        "走る",
+        "مشي 93 %",
+        "नमस्ते",
+        "🎬",
+        "e\u0301",
+        "\u202eback",
+        "tab\tand\nline",
+        "\0",
+        "\udcff",
+    ],
 )
 def test_any_name_of_a_class_can_be_written(text):
     assert caption_tile(text, 320).shape == (32, 320, 3)
@@ -166,7 +182,12 @@ def test_a_copy_plays_in_a_browser(tmp_path, suffix):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["annotated.mp4"]
     copy = tmp_path / "out" / "annotated.mp4"
     facts, frames, times = played(copy)
-    assert facts == {"codec": "h264", "format": "yuv420p", "size": (320, 272), "seconds": 2}
+    assert facts == {
+        "codec": "h264",
+        "format": "yuv420p",
+        "size": (320, 272),
+        "seconds": 2,
+    }
     assert times == pytest.approx(np.arange(50) / 25, abs=0.001)
     assert boxes(copy).index("moov") < boxes(copy).index("mdat")
     assert_pictures_are(frames, source)
@@ -188,8 +209,12 @@ def test_a_caption_changes_with_the_frame_that_is_shown_then(tmp_path):
     source = write_clip(tmp_path / "clip.avi", 50, 25)
     annotate(source, tmp_path / "copy.mp4", two_captions(0.8))
     _, frames, _ = played(tmp_path / "copy.mp4")
-    captions = [caption_of(frame, ["none of these", "Walk 93 %", ""]) for frame in frames]
-    assert captions == ["Walk 93 %"] * 20 + ["none of these"] * 30  # frame 20 is shown at 0.8 s
+    captions = [
+        caption_of(frame, ["none of these", "Walk 93 %", ""]) for frame in frames
+    ]
+    assert (
+        captions == ["Walk 93 %"] * 20 + ["none of these"] * 30
+    )  # frame 20 is shown at 0.8 s
 
 
 def test_every_moment_has_its_own_caption(tmp_path):
@@ -207,7 +232,9 @@ def test_a_variable_frame_rate_plays_at_its_pace(tmp_path):
     facts, frames, times = played(tmp_path / "copy.mp4")
     expected = np.concatenate([np.arange(20) / 25, 0.8 + 3 * np.arange(30) / 25])
     assert times == pytest.approx(expected, abs=0.003)
-    assert facts["seconds"] == pytest.approx(4.28 + 4.4 / 50, abs=0.003)  # the last, as the mean
+    assert facts["seconds"] == pytest.approx(
+        4.28 + 4.4 / 50, abs=0.003
+    )  # the last, as the mean
     captions = [caption_of(frame, ["Walk 93 %", "none of these"]) for frame in frames]
     assert captions == ["Walk 93 %"] * 30 + ["none of these"] * 20
     assert_pictures_are(frames, source)
@@ -240,10 +267,14 @@ def test_sizes_of_videos(tmp_path, size, expected):
 
 
 def test_an_odd_size_becomes_even_with_nothing_cut_off(tmp_path):
-    """A GIF, for OpenCV writes no odd sizes; its frames differ in their last row and column."""
+    """A GIF, for OpenCV writes no odd sizes; its frames differ in their last row and
+    column.
+    """
     stills = np.zeros((8, 243, 323, 3), np.uint8)
     for index, still in enumerate(stills):
-        still[-8:, 40 * index : 40 * (index + 1)] = still[30 * index : 30 * (index + 1), -8:] = 255
+        still[-8:, 40 * index : 40 * (index + 1)] = still[
+            30 * index : 30 * (index + 1), -8:
+        ] = 255
     images = [Image.fromarray(still) for still in stills]
     source = tmp_path / "clip.gif"
     images[0].save(source, save_all=True, append_images=images[1:], duration=40)
@@ -256,12 +287,16 @@ def test_an_odd_size_becomes_even_with_nothing_cut_off(tmp_path):
 
 
 def test_a_rotated_video_is_upright(tmp_path):
-    source = rotate(write_with_pyav(tmp_path / "clip.mov", size=(640, 360), frames=10), 90)
+    source = rotate(
+        write_with_pyav(tmp_path / "clip.mov", size=(640, 360), frames=10), 90
+    )
     annotate(source, tmp_path / "copy.mp4", two_captions(9))
     facts, frames, _ = played(tmp_path / "copy.mp4")
     assert facts["size"] == (360, 640 + 36)
     assert_pictures_are(frames, source)
-    assert {caption_of(frame, ["Walk 93 %", "none of these"]) for frame in frames} == {"Walk 93 %"}
+    assert {caption_of(frame, ["Walk 93 %", "none of these"]) for frame in frames} == {
+        "Walk 93 %"
+    }
 
 
 def test_colours_are_kept(tmp_path):
@@ -315,10 +350,14 @@ def test_a_frame_that_cannot_be_decoded_is_the_one_before(tmp_path, monkeypatch)
     assert times == pytest.approx(np.arange(20) / 25, abs=0.001)
     shown = [frame[:240, :, ::-1] for frame in frames]
     originals = read_all(source)
-    nearest = [np.argmin([difference(one, other) for other in originals]) for one in shown]
+    nearest = [
+        np.argmin([difference(one, other) for other in originals]) for one in shown
+    ]
     assert nearest == [0, 1, 2, 3, 4, 5, 6, 6, 6, *range(9, 20)]
     captions = [caption_of(frame, ["Walk 93 %", "none of these"]) for frame in frames]
-    assert captions == ["Walk 93 %"] * 8 + ["none of these"] * 12  # frame 8 is shown at 0.32 s
+    assert (
+        captions == ["Walk 93 %"] * 8 + ["none of these"] * 12
+    )  # frame 8 is shown at 0.32 s
 
 
 def test_a_video_that_breaks_off_is_copied_so_far(tmp_path):
@@ -356,7 +395,10 @@ def small_disk(tmp_path):
 
     def mounted(size):
         options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
-        if mount is None or subprocess.run([mount, *options], capture_output=True).returncode:
+        if (
+            mount is None
+            or subprocess.run([mount, *options], capture_output=True).returncode
+        ):
             pytest.skip("a small disk can't be mounted here")
         return disk
 
@@ -370,7 +412,9 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, small_disk, pages_shor
     source = write_clip(tmp_path / "clip.avi", 50, 25, (320, 240))
     annotate(source, tmp_path / "copy.mp4", str)
     pages = -(-(tmp_path / "copy.mp4").stat().st_size // 4096)
-    disk = small_disk(4096 * (1 if pages_short == "all but one" else pages - pages_short))
+    disk = small_disk(
+        4096 * (1 if pages_short == "all but one" else pages - pages_short)
+    )
     with pytest.raises(OSError, match="No space left") as caught:
         annotate(source, disk / "copy.mp4", str)
     assert caught.value.errno == errno.ENOSPC

@@ -1,6 +1,6 @@
-"""`make classify`: from a folder of class folders and a few videos to answers, timelines and
-annotated copies. One classifier is trained for all tests, with VGG16, on eight clips of three
-seconds.
+"""`make classify`: from a folder of class folders and a few videos to answers,
+timelines and annotated copies. One classifier is trained for all tests, with VGG16,
+on eight clips of three seconds.
 """
 
 import json
@@ -11,11 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from toolbox.annotate import caption_tile
-from toolbox.clips import join_clips
-from toolbox.datasets import choose_dataset
-from toolbox.files import read_csv
-from toolbox.locks import one_writer
+from toolbox.clips.dataset import choose_dataset
+from toolbox.clips.write import caption_tile, join_clips
+from toolbox.store.files import one_writer, read_csv
 
 import classify
 import numpy as np
@@ -36,7 +34,9 @@ from clips import (
 
 COMMAND = [sys.executable, COURSE / "tools" / "classify.py"]
 NO_TENSORFLOW = "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None; "
-RUN_MAIN = f"sys.path.insert(0, {str(COURSE / 'tools')!r}); import classify; classify.main()"
+RUN_MAIN = (
+    f"sys.path.insert(0, {str(COURSE / 'tools')!r}); import classify; classify.main()"
+)
 
 
 def start(course, *options, **environment):
@@ -54,8 +54,8 @@ def finish(process):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, weights_folder):
-    """A course in which the command trained on two classes to classify a first video: (the course,
-    what it said, what it complained of).
+    """A course in which the command trained on two classes to classify a first
+    video: (the course, what it said, what it complained of).
     """
     folder = tmp_path_factory.mktemp("classify")
     pets = make_dataset(folder / "pets", groups=4, clips=1, frames=75)
@@ -86,7 +86,9 @@ def videos(tmp_path):
 
 @pytest.fixture
 def run(course, monkeypatch, capsys):
-    """A function that runs the command in this process: (exit code, said, complaints)."""
+    """A function that runs the command in this process: (exit code, said,
+    complaints).
+    """
 
     def run_here(*options):
         arguments = ["classify.py", "--course", str(course), *map(str, options)]
@@ -96,7 +98,9 @@ def run(course, monkeypatch, capsys):
         try:
             code, complaints = classify.main(), ""
         except SystemExit as stop:
-            code, complaints = (1, stop.code) if isinstance(stop.code, str) else (stop.code, "")
+            code, complaints = (
+                (1, stop.code) if isinstance(stop.code, str) else (stop.code, "")
+            )
         streams = capsys.readouterr()
         return code, streams.out, complaints + streams.err
 
@@ -106,7 +110,9 @@ def run(course, monkeypatch, capsys):
 
 
 def whole(folder):
-    """Whether everything is there that is written of a video, and nothing half written."""
+    """Whether everything is there that is written of a video, and nothing half
+    written.
+    """
     names = {path.name for path in folder.iterdir()}
     return names == {*classify.OUTPUTS, "summary.json", "source.txt", ".lock"}
 
@@ -155,8 +161,13 @@ def test_the_captions_of_the_annotated_video_are_the_timeline(course, run, tmp_p
     assert timeline["end"].iloc[0] == pytest.approx(3, abs=0.5)
     frames = read_all(folder / "annotated.mp4")
     assert len(frames) == 150
-    texts = [f"{label} {percent}%" for label in ("Run", "Walk") for percent in range(101)]
-    tiles = [caption_tile(text, frames[0].shape[1])[..., 0] for text in [*texts, "none of these"]]
+    texts = [
+        f"{label} {percent}%" for label in ("Run", "Walk") for percent in range(101)
+    ]
+    tiles = [
+        caption_tile(text, frames[0].shape[1])[..., 0]
+        for text in [*texts, "none of these"]
+    ]
     tiles = np.array(tiles, "float32")
     for index, frame in enumerate(frames):
         strip = frame[-tiles.shape[1] :].mean(axis=2)
@@ -168,7 +179,11 @@ def test_the_captions_of_the_annotated_video_are_the_timeline(course, run, tmp_p
 def test_a_video_of_three_known_clips_has_three_segments(trained, course, run):
     set_threshold(course, 0)
     pets = trained[0].parent / "pets"
-    names = ["Run/v_Run_g01_c01.avi", "Walk/v_Walk_g01_c01.avi", "Run/v_Run_g02_c01.avi"]
+    names = [
+        "Run/v_Run_g01_c01.avi",
+        "Walk/v_Walk_g01_c01.avi",
+        "Run/v_Run_g02_c01.avi",
+    ]
     cuts = join_clips([pets / name for name in names], course / "film.avi")
     assert cuts == [0, 3, 6, 9]
     code, said, complaints = run(course / "film.avi")
@@ -196,14 +211,21 @@ def test_a_video_of_no_class_is_none_of_these(course, run, videos):
 
 def predictions(course):
     """The rows of `predictions.csv`, a dict from the video's path."""
-    table = classify.read_predictions(course / "classified" / "pets" / "predictions.csv")
+    table = classify.read_predictions(
+        course / "classified" / "pets" / "predictions.csv"
+    )
     assert not table["video"].duplicated().any()
     return {row["video"]: row for row in table.to_dict("records")}
 
 
 def test_the_verdict_is_the_mean_of_the_windows():
     windows = np.array([[0.5, 0.3, 0.2, 0], [0.3, 0.2, 0.4, 0.1]])
-    expected = {"class": "a", "probability": 0.4, "second": "c", "second_probability": 0.3}
+    expected = {
+        "class": "a",
+        "probability": 0.4,
+        "second": "c",
+        "second_probability": 0.3,
+    }
     expected |= {"third": "b", "third_probability": 0.25}
     assert classify.verdict(windows, ["a", "b", "c", "d"], threshold=0.4) == expected
     refused = {"class": "none of these", "probability": 0.4, "second": "a"}
@@ -220,7 +242,9 @@ def test_windows_are_the_same_in_blocks_as_all_at_once(monkeypatch):
 
     monkeypatch.setattr(classify, "BLOCK", 5)
     found = classify.probabilities_of(features, head, size=8)
-    assert found.tolist() == np.stack([features[:22, 0], features[7:, 0]], axis=1).tolist()
+    assert (
+        found.tolist() == np.stack([features[:22, 0], features[7:, 0]], axis=1).tolist()
+    )
     assert classify.probabilities_of(features[:3], head, size=8).shape == (1, 2)
 
 
@@ -236,13 +260,21 @@ def test_a_folder_with_a_broken_video(course, run, videos):
     assert complaints == f"{videos}/broken.mp4: not a video that OpenCV can open\n"
     assert "left out, not videos by their suffix: 1" in said
     home = course / "classified" / "pets"
-    assert {path.name for path in home.iterdir() if path.is_dir()} == {"first", "a", "b", "c"}
+    assert {path.name for path in home.iterdir() if path.is_dir()} == {
+        "first",
+        "a",
+        "b",
+        "c",
+    }
     assert all(whole(home / name) for name in "abc")
     rows = predictions(course)
     names = ["a.mp4", "b.avi", "broken.mp4", "more/c.mp4"]
     assert rows.keys() > {str(videos / name) for name in names} and len(rows) == 5
     broken = rows[str(videos / "broken.mp4")]
-    assert (broken["class"], broken["problem"]) == ("", "not a video that OpenCV can open")
+    assert (broken["class"], broken["problem"]) == (
+        "",
+        "not a video that OpenCV can open",
+    )
     assert rows[str(videos / "b.avi")]["problem"] == ""
 
 
@@ -258,7 +290,11 @@ def test_what_was_answered_is_told_again_without_loading_tensorflow(trained):
 
 def times_of(folder):
     """When each file of a folder was written; the lock is not one of them."""
-    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.name != ".lock"}
+    return {
+        path.name: path.stat().st_mtime_ns
+        for path in folder.iterdir()
+        if path.name != ".lock"
+    }
 
 
 def test_a_video_that_has_changed_is_classified_again(course, run, tmp_path):
@@ -276,9 +312,13 @@ def test_videos_of_the_same_name_have_a_folder_each(course, run, tmp_path):
     for _ in range(2):
         assert run(tmp_path / "x" / "clip.mp4", tmp_path / "y" / "clip.mp4")[0] == 0
         home = course / "classified" / "pets"
-        folders = sorted(path for path in home.iterdir() if path.name.startswith("clip"))
+        folders = sorted(
+            path for path in home.iterdir() if path.name.startswith("clip")
+        )
         assert [path.name[:5] for path in folders] == ["clip", "clip_"]
-        owners = [Path((folder / "source.txt").read_text()).parent.name for folder in folders]
+        owners = [
+            Path((folder / "source.txt").read_text()).parent.name for folder in folders
+        ]
         assert owners == ["x", "y"] and all(map(whole, folders))
 
 
@@ -296,14 +336,20 @@ def test_killed_in_the_middle_and_started_again_it_goes_on(course, videos):
 
 
 def test_two_at_once_share_the_work(course, videos):
-    both = [finish(process) for process in [start(course, videos), start(course, videos)]]
+    both = [
+        finish(process) for process in [start(course, videos), start(course, videos)]
+    ]
     assert [code for code, _, _ in both] == [0, 0], both
     said = both[0][1] + both[1][1]
     home = course / "classified" / "pets"
     for path in (videos / "a.mp4", videos / "b.avi", videos / "more" / "c.mp4"):
         assert whole(home / path.stem)
-        lines = [line for line in said.splitlines() if line.startswith(f"{path.name}: ")]
-        new = [line for line in lines if "left out" not in line and "as before" not in line]
+        lines = [
+            line for line in said.splitlines() if line.startswith(f"{path.name}: ")
+        ]
+        new = [
+            line for line in lines if "left out" not in line and "as before" not in line
+        ]
         assert len(lines) == 2 and len(new) == 1
         assert predictions(course)[str(path)]["class"]
 
@@ -327,15 +373,18 @@ def test_two_do_not_train_at_once(course, run, videos):
     with one_writer(course / "weights" / "pets" / "classifier.lock", "it"):
         code, _, complaints = run(videos)
     assert code == 1
-    assert complaints == (
-        f"Process {os.getpid()} is writing the classifier of pets. Wait until it has finished, or "
-        "stop it."
+    assert (
+        complaints
+        == f"Process {os.getpid()} is writing the classifier of pets. Wait until it has"
+        " finished, or stop it."
     )
 
 
 @pytest.fixture
 def small_disk(course):
-    """A disk of 80 kB for what is written of videos, and a function that gives it more room."""
+    """A disk of 80 kB for what is written of videos, and a function that gives it
+    more room.
+    """
     disk = course / "classified"
     shutil.rmtree(disk)
     disk.mkdir()
@@ -343,11 +392,15 @@ def small_disk(course):
         yield disk, enlarge
 
 
-def test_a_full_disk_ends_in_a_sentence_and_the_next_run_goes_on(run, videos, small_disk):
+def test_a_full_disk_ends_in_a_sentence_and_the_next_run_goes_on(
+    run, videos, small_disk
+):
     disk, enlarge = small_disk
     code, _, complaints = run(videos)
     assert code == 1
-    assert complaints.startswith("The disk is full: make room, then run the same command again.")
+    assert complaints.startswith(
+        "The disk is full: make room, then run the same command again."
+    )
     assert not [path for path in disk.rglob("*") if path.name.startswith(".partial")]
     assert not (disk / "pets" / "c" / "summary.json").exists()
     enlarge()
@@ -363,7 +416,10 @@ def test_an_interrupt_ends_in_a_sentence(course, videos):
     process.send_signal(signal.SIGINT)
     code, _, complaints = finish(process)
     assert code == 130
-    assert complaints == "\nStopped. Run the same command again: it goes on where it was.\n"
+    assert (
+        complaints
+        == "\nStopped. Run the same command again: it goes on where it was.\n"
+    )
 
 
 # What it learns from
@@ -388,7 +444,10 @@ def test_new_videos_of_the_dataset_are_told(trained, course, run):
     code, said, _ = run(trained_video(course))
     new.unlink()
     assert code == 0
-    assert f"{pets} has changed since its table was made (new videos: 1, gone: 0); `make" in said
+    assert (
+        f"{pets} has changed since its table was made (new videos: 1, gone: 0); `make"
+        in said
+    )
 
 
 def test_another_table_of_clips_wants_another_classifier(course, run):
@@ -405,8 +464,17 @@ def test_another_table_of_clips_wants_another_classifier(course, run):
 @pytest.mark.parametrize(
     ("dataset", "sentence"),
     [
-        ("ucf101", "ucf101. Notebook 00 fetches UCF101, or says how to unpack it there by hand."),
-        ("/no/pets", "There is no folder /no/pets. Check the path, or name another dataset: "),
+        (
+            "ucf101",
+            (
+                "ucf101. Notebook 00 fetches UCF101, or says how to unpack it there by"
+                " hand."
+            ),
+        ),
+        (
+            "/no/pets",
+            "There is no folder /no/pets. Check the path, or name another dataset: ",
+        ),
     ],
 )
 def test_a_dataset_that_is_not_there(run, videos, dataset, sentence):
@@ -437,14 +505,19 @@ def test_wrong_usage_is_told_at_once():
     assert "name a video, several, or a folder" in finish(start(COURSE, VIDEO=""))[2]
 
 
-def test_the_text_of_make_is_a_path_or_what_a_shell_would_make_of_it(tmp_path, monkeypatch):
+def test_the_text_of_make_is_a_path_or_what_a_shell_would_make_of_it(
+    tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     Path("my clips").mkdir()
     for name in ("my clips/a.mp4", "my clips/b.mp4", "it's.mp4", "[1].mp4"):
         Path(name).touch()
     assert classify.names_in("my clips/a.mp4") == ["my clips/a.mp4"]
     assert classify.names_in("it's.mp4") == ["it's.mp4"]
-    assert classify.names_in("'my clips/a.mp4' [1].mp4") == ["my clips/a.mp4", "[1].mp4"]
+    assert classify.names_in("'my clips/a.mp4' [1].mp4") == [
+        "my clips/a.mp4",
+        "[1].mp4",
+    ]
     assert classify.names_in("my clips/*.mp4") == ["my clips/*.mp4"]
     assert classify.names_in("isn't.mp4") == ["isn't.mp4"]
     assert classify.names_in("x " * 3000) == ["x"] * 3000
@@ -452,18 +525,35 @@ def test_the_text_of_make_is_a_path_or_what_a_shell_would_make_of_it(tmp_path, m
 
 def test_names_stand_for_files_folders_and_patterns(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    names = ["a.mp4", "b.MOV", "deep/er/c.webm", "deep/d.txt", "deep/e.jpg", ".f/g.mp4", "[1].mp4"]
+    names = [
+        "a.mp4",
+        "b.MOV",
+        "deep/er/c.webm",
+        "deep/d.txt",
+        "deep/e.jpg",
+        ".f/g.mp4",
+        "[1].mp4",
+    ]
     for name in names:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).touch()
 
     def found(*names):
-        return [path.relative_to(tmp_path).as_posix() for path in classify.sources_of(names)]
+        return [
+            path.relative_to(tmp_path).as_posix() for path in classify.sources_of(names)
+        ]
 
     assert found(".") == ["[1].mp4", "a.mp4", "b.MOV", "deep/er/c.webm"]
     assert capsys.readouterr().out == "left out, not videos by their suffix: 2\n"
-    assert found("deep", "deep/d.txt", "deep/er/../er/c.webm") == ["deep/er/c.webm", "deep/d.txt"]
-    assert found("**/*.webm", "[1].mp4", "no.mp4") == ["deep/er/c.webm", "[1].mp4", "no.mp4"]
+    assert found("deep", "deep/d.txt", "deep/er/../er/c.webm") == [
+        "deep/er/c.webm",
+        "deep/d.txt",
+    ]
+    assert found("**/*.webm", "[1].mp4", "no.mp4") == [
+        "deep/er/c.webm",
+        "[1].mp4",
+        "no.mp4",
+    ]
 
 
 def test_a_missing_video_is_told_and_the_others_are_classified(course, run):
@@ -486,7 +576,10 @@ def test_a_name_that_is_not_unicode_is_told(course, run, tmp_path):
 
 def test_a_folder_without_videos_is_told(run, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert run(tmp_path / "empty")[::2] == (1, f"There is no video at {tmp_path}/empty.")
+    assert run(tmp_path / "empty")[::2] == (
+        1,
+        f"There is no video at {tmp_path}/empty.",
+    )
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not here")
@@ -495,6 +588,11 @@ def test_a_video_passes_through_make_unharmed(tmp_path):
     command = ["make", "-o", ".venv/installed", "classify", f"RUN={sys.executable}"]
     video = f"VIDEO={tmp_path}/$5 $(HOME)"
     done = subprocess.run([*command, video], cwd=COURSE, capture_output=True, text=True)
-    assert done.returncode and f"There is no video at {tmp_path}/$5 $(HOME)." in done.stderr
+    assert (
+        done.returncode
+        and f"There is no video at {tmp_path}/$5 $(HOME)." in done.stderr
+    )
     nothing = subprocess.run(command, cwd=COURSE, capture_output=True, text=True)
-    assert nothing.returncode == 2 and "classify.py: error: name a video" in nothing.stderr
+    assert (
+        nothing.returncode == 2 and "classify.py: error: name a video" in nothing.stderr
+    )

@@ -3,16 +3,10 @@
 import inspect
 import weakref
 
-from toolbox.clips import (
-    batches,
-    features_of_clips,
-    frames_shown,
-    join_clips,
-    look_at,
-    strip_of,
-)
-from toolbox.parallel import progress
-from toolbox.videos import open_video
+from toolbox.clips.read import batches, frames_shown, open_video, strip_of
+from toolbox.clips.write import join_clips
+from toolbox.models.clip_features import features_of_clips, look_at
+from toolbox.page.progress import progress
 
 import numpy as np
 import pandas as pd
@@ -21,7 +15,9 @@ from clips import cut, write_clip, write_with_pyav
 
 
 def numbered(count, size=(64, 64)):
-    """Yield frames that say their number (below 256) in black and white: a band for each bit."""
+    """Yield frames that say their number (below 256) in black and white: a band for
+    each bit.
+    """
     width, height = size
     for number in range(count):
         bits = [255 * (number >> place & 1) for place in range(8)]
@@ -54,14 +50,20 @@ def numbers_shown(path, per_second=4, problems=None):
         (25, 1, [0]),
     ],
 )
-@pytest.mark.parametrize("kind", [".mp4", ".mkv"])  # times in fractions, in milliseconds
+@pytest.mark.parametrize(
+    "kind", [".mp4", ".mkv"]
+)  # times in fractions, in milliseconds
 def test_each_frame_is_what_is_shown_at_its_time(tmp_path, fps, count, expected, kind):
-    clip = write_with_pyav(tmp_path / f"clip{kind}", fps=fps, frames=numbered(count), size=(64, 64))
+    clip = write_with_pyav(
+        tmp_path / f"clip{kind}", fps=fps, frames=numbered(count), size=(64, 64)
+    )
     assert numbers_shown(clip) == expected
 
 
 def test_more_frames_a_second_than_there_are_repeat_them(tmp_path):
-    clip = write_with_pyav(tmp_path / "clip.mp4", fps=5, frames=numbered(3), size=(64, 64))
+    clip = write_with_pyav(
+        tmp_path / "clip.mp4", fps=5, frames=numbered(3), size=(64, 64)
+    )
     assert numbers_shown(clip, per_second=10) == [0, 0, 1, 1, 2, 2]
 
 
@@ -70,7 +72,9 @@ def test_a_picture_that_stands_still_is_shown_as_long_as_it_stands(tmp_path, kin
     """Frame 3 comes at 0.3 s, not at a quarter, and stands for 1.2 s."""
     times = [0, 0.1, 0.2, 0.3, 1.5, 1.6, 1.7, 1.8]
     frames = numbered(len(times))
-    clip = write_with_pyav(tmp_path / f"clip{kind}", frames=frames, size=(64, 64), times=times)
+    clip = write_with_pyav(
+        tmp_path / f"clip{kind}", frames=frames, size=(64, 64), times=times
+    )
     assert numbers_shown(clip)[:8] == [0, 2, 3, 3, 3, 3, 4, 6]
 
 
@@ -100,10 +104,13 @@ def test_what_was_odd_is_told(tmp_path):
         while video.grab():
             pass
     problems = []
-    assert len(numbers := list(frames_shown(clip, 5, problems))) == -(-video.grabbed // 5)
+    assert len(numbers := list(frames_shown(clip, 5, problems))) == -(
+        -video.grabbed // 5
+    )
     assert numbers and problems == [f"breaks off after {video.grabbed} of 100 frames"]
     assert (
-        list(frames_shown(write_clip(tmp_path / "whole.avi"), 5, problems)) and len(problems) == 1
+        list(frames_shown(write_clip(tmp_path / "whole.avi"), 5, problems))
+        and len(problems) == 1
     )
 
 
@@ -122,7 +129,9 @@ def test_batches_keep_the_order_and_the_rest():
 
 
 class MeanColour:
-    """A network for tests: the mean colours (n, 3) of pictures; remembers how many it got."""
+    """A network for tests: the mean colours (n, 3) of pictures; remembers how many
+    it got.
+    """
 
     def __init__(self):
         self.sizes = []
@@ -165,24 +174,32 @@ def test_a_video_that_is_missing_can_not_be_looked_at(tmp_path):
 
 def test_a_strip_shows_the_middles_of_equal_parts(tmp_path):
     """Of ten seconds in five parts: seconds 1, 3, 5, 7 and 9."""
-    clip = write_with_pyav(tmp_path / "clip.mp4", frames=numbered(100), fps=10, size=(64, 64))
+    clip = write_with_pyav(
+        tmp_path / "clip.mp4", frames=numbered(100), fps=10, size=(64, 64)
+    )
     strip = strip_of(clip, 10, count=5, width=32)
     assert [frame.shape for frame in strip] == [(32, 32, 3)] * 5
     assert [number_of(frame) for frame in strip] == [10, 30, 50, 70, 90]
 
 
 def test_a_strip_that_is_longer_than_the_video_repeats_the_last(tmp_path):
-    clip = write_with_pyav(tmp_path / "clip.mp4", frames=numbered(20), fps=10, size=(64, 64))
+    clip = write_with_pyav(
+        tmp_path / "clip.mp4", frames=numbered(20), fps=10, size=(64, 64)
+    )
     numbers = [number_of(frame) for frame in strip_of(clip, 4, count=4, width=64)]
     assert numbers[:2] == [5, 15] and len(numbers) == 4 and min(numbers[2:]) >= 15
 
 
 def test_joined_clips_are_one_film_with_its_cuts(tmp_path):
-    """Three seconds at 10 frames a second, then one at 50, of another size: at 25 a second. What
-    the film shows at half a second is its frame of 0.48 s.
+    """Three seconds at 10 frames a second, then one at 50, of another size: at 25 a
+    second. What the film shows at half a second is its frame of 0.48 s.
     """
-    first = write_with_pyav(tmp_path / "a.mp4", frames=numbered(30), fps=10, size=(64, 64))
-    second = write_with_pyav(tmp_path / "b.mp4", frames=numbered(50), fps=50, size=(96, 96))
+    first = write_with_pyav(
+        tmp_path / "a.mp4", frames=numbered(30), fps=10, size=(64, 64)
+    )
+    second = write_with_pyav(
+        tmp_path / "b.mp4", frames=numbered(50), fps=50, size=(96, 96)
+    )
     cuts = join_clips([first, second], tmp_path / "film" / "both.avi")
     assert cuts == [0, 3, 4]
     shown = numbers_shown(tmp_path / "film" / "both.avi", per_second=2)
@@ -201,7 +218,9 @@ def test_a_film_of_a_clip_that_cannot_be_read_is_not_there(tmp_path):
 
 
 class Shades:
-    """A network for tests: the mean colour of each frame; remembers which files it has met."""
+    """A network for tests: the mean colour of each frame; remembers which files it
+    has met.
+    """
 
     def __init__(self):
         self.met = []
@@ -217,7 +236,11 @@ class Shades:
 def videos(tmp_path):
     """A table of three clips, of 1, 2 and 3 seconds, in tmp_path / "videos"."""
     for look in range(3):
-        write_clip(tmp_path / "videos" / "Run" / f"{look}.avi", frames=25 * (look + 1), look=look)
+        write_clip(
+            tmp_path / "videos" / "Run" / f"{look}.avi",
+            frames=25 * (look + 1),
+            look=look,
+        )
     return pd.DataFrame(
         {"clip": ["a", "b", "c"], "video": [f"Run/{look}.avi" for look in range(3)]}
     )
@@ -253,7 +276,9 @@ def test_in_threads_they_are_the_same_in_the_same_order(tmp_path, videos):
     (tmp_path / "videos" / "Run" / "0.avi").write_bytes(b"no video")
     one_by_one = features_in(tmp_path, videos)
     where = tmp_path / "videos", tmp_path / "data" / "in threads"
-    features, problems = features_of_clips(Shades(), videos, *where, "colours", threads=3)
+    features, problems = features_of_clips(
+        Shades(), videos, *where, "colours", threads=3
+    )
     assert list(features) == ["b", "c"] and same(features, one_by_one[0])
     assert problems == one_by_one[1]
 
@@ -287,7 +312,11 @@ def test_what_changed_is_looked_at_again(tmp_path, videos):
     after, _, met = features_in(tmp_path, videos)
     assert met == ["1.avi"] and len(after["b"]) == 7
     assert np.array_equal(before["a"], after["a"])
-    assert features_in(tmp_path, videos, "other colours")[2] == ["0.avi", "1.avi", "2.avi"]
+    assert features_in(tmp_path, videos, "other colours")[2] == [
+        "0.avi",
+        "1.avi",
+        "2.avi",
+    ]
 
 
 def test_a_broken_clip_is_told_and_the_others_are_there(tmp_path, videos):

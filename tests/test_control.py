@@ -1,27 +1,32 @@
 """The control of order: tables and picture, against cases worked out by hand."""
 
-from toolbox.control import (
-    draw_control,
+from toolbox.evaluation.order_control import (
     fuse,
     ignores_order,
     most_often_right,
-    pairs_told_apart,
-    rows_of,
     value_of_order,
 )
+from toolbox.plots.scores import draw_control
 
 import numpy as np
 import pytest
 
-from framevote.order import within_pair
+from lessons.order import pairs_told_apart, rows_of, within_pair
 
-WAYS = ["ordered / ordered", "shuffled / shuffled", "ordered / shuffled", "ordered / backwards"]
+WAYS = [
+    "ordered / ordered",
+    "shuffled / shuffled",
+    "ordered / shuffled",
+    "ordered / backwards",
+]
 LABELS = np.array(["a", "b"] * 12)
 GROUPS = np.repeat(np.arange(6), 4).astype(str)
 
 
 def said(*right):
-    """What a method says that is right on these shares of the clips, for each of four ways."""
+    """What a method says that is right on these shares of the clips, for each of
+    four ways.
+    """
     truth = (LABELS == "b").astype(int)
     answers = {}
     for way, share in zip(WAYS, right, strict=True):
@@ -54,10 +59,17 @@ def test_late_fusion_is_the_mean():
 
 
 def test_within_a_pair_only_its_two_answers_count():
-    forwards = np.array([[0.5, 0.3, 0.2], [0.1, 0.7, 0.2], [0.6, 0.3, 0.1], [0.9, 0.0, 0.1]])
-    backwards = np.array([[0.5, 0.2, 0.3], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1], [0.9, 0.0, 0.1]])
-    truth = np.array([2, 1, 1, 0])  # classes 1 and 2 are the pair; the last clip is of neither
-    # clip 0: says 1 (wrong), backwards 2 (is 1 now: wrong); clip 1: both right; clip 2: 1, then 1
+    forwards = np.array(
+        [[0.5, 0.3, 0.2], [0.1, 0.7, 0.2], [0.6, 0.3, 0.1], [0.9, 0.0, 0.1]]
+    )
+    backwards = np.array(
+        [[0.5, 0.2, 0.3], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1], [0.9, 0.0, 0.1]]
+    )
+    truth = np.array(
+        [2, 1, 1, 0]
+    )  # classes 1 and 2 are the pair; the last clip is of neither
+    # clip 0: says 1 (wrong), backwards 2 (is 1 now: wrong); clip 1: both right; clip 2:
+    # 1, then 1
     assert within_pair(forwards, backwards, truth, [1, 2]).tolist() == [0, 1, 0.5]
 
 
@@ -66,26 +78,30 @@ def test_whoever_ignores_the_order_is_right_in_exactly_half(tie):
     same = np.random.default_rng(0).dirichlet([1, 1], size=24)
     same = np.full_like(same, 0.5) if tie else same
     blind = dict.fromkeys(WAYS, same)
-    table = pairs_told_apart(within_pair, {"blind": blind}, LABELS, GROUPS, [["a", "b"]])
+    table = pairs_told_apart({"blind": blind}, LABELS, GROUPS, [["a", "b"]])
     assert table.loc["blind", "a or b"] == "50.0%, no difference shown"
-    told = pairs_told_apart(within_pair, {"reads": said(1, 1, 1, 0)}, LABELS, GROUPS, [["a", "b"]])
+    told = pairs_told_apart({"reads": said(1, 1, 1, 0)}, LABELS, GROUPS, [["a", "b"]])
     assert told.loc["reads", "a or b"] == "100.0%, better"
 
 
 def test_without_pairs_the_table_has_no_columns():
-    assert pairs_told_apart(within_pair, {"blind": said(1, 1, 1, 1)}, LABELS, GROUPS, []).shape == (
+    assert pairs_told_apart({"blind": said(1, 1, 1, 1)}, LABELS, GROUPS, []).shape == (
         1,
         0,
     )
 
 
 def test_a_row_for_each_method_in_order_and_shuffled():
-    def measured(method, level, part, right, groups, chance):
-        return method, part, right.mean(), chance
-
-    in_order, shuffled = rows_of(measured, {"reads": said(1, 0.5, 0, 0)}, LABELS, GROUPS, "test")
-    assert in_order == [("reads", "test", 1, 0.5)]
-    assert shuffled == [("reads, frames shuffled", "test", 0.5, 0.5)]
+    answers = {"reads": said(1, 0.5, 0, 0)}
+    for rows, name, accuracy in zip(
+        rows_of(answers, LABELS, GROUPS, "test"),
+        ("reads", "reads, frames shuffled"),
+        (1, 0.5),
+        strict=True,
+    ):
+        [row] = rows
+        assert (row["method"], row["part"]) == (name, "test")
+        assert (row["accuracy"], row["chance"]) == (accuracy, 0.5)
 
 
 def test_the_picture_has_a_line_for_each_method():

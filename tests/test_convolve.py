@@ -1,11 +1,13 @@
-"""Notebook 10: augmentation, batches, the (2+1)D network, its schedule, inflated kernels."""
+"""Notebook 10: augmentation, batches, the (2+1)D network, its schedule, inflated
+kernels.
+"""
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from framevote.convolve import (
+from lessons.convolve import (
     ClipBatches,
     augment,
     backwards,
@@ -24,7 +26,10 @@ from framevote.convolve import (
 
 def ramp_clip(count=12, size=16):
     """A clip in which brightness rises with time and to the right."""
-    time, x = np.arange(count)[:, None, None, None], np.arange(size)[None, None, :, None]
+    time, x = (
+        np.arange(count)[:, None, None, None],
+        np.arange(size)[None, None, :, None],
+    )
     return np.broadcast_to(5 * time + 4 * x, (count, size, size, 3)).astype("uint8")
 
 
@@ -40,7 +45,10 @@ def test_a_variant_is_one_cut_for_all_frames():
 
 def variants(clip=None, count=8, n=60):
     clip = ramp_clip() if clip is None else clip
-    return [augment(clip, count, np.random.default_rng(seed)).astype(float) for seed in range(n)]
+    return [
+        augment(clip, count, np.random.default_rng(seed)).astype(float)
+        for seed in range(n)
+    ]
 
 
 def test_time_never_runs_backwards():
@@ -52,7 +60,9 @@ def test_both_mirror_images_occur():
 
 
 def test_the_stretch_of_time_varies_and_covers_most_of_the_clip():
-    clip = np.broadcast_to(100 + np.arange(20)[:, None, None, None], (20, 8, 8, 3)).astype("uint8")
+    clip = np.broadcast_to(
+        100 + np.arange(20)[:, None, None, None], (20, 8, 8, 3)
+    ).astype("uint8")
     spans = [(v[-1].mean() / v[0].mean()) for v in variants(clip)]
     assert min(spans) > (100 + 19) / (100 + 6) - 0.02  # 14 of 20 frames or more
     assert len(set(np.round(spans, 2))) > 3
@@ -70,7 +80,12 @@ def test_brightness_and_shift_vary_within_their_bounds():
 
 @pytest.mark.parametrize("frames", [1, 3])
 def test_a_clip_shorter_than_wanted_repeats_frames(frames):
-    assert augment(ramp_clip(frames), 8, np.random.default_rng(0)).shape == (8, 16, 16, 3)
+    assert augment(ramp_clip(frames), 8, np.random.default_rng(0)).shape == (
+        8,
+        16,
+        16,
+        3,
+    )
 
 
 def test_what_then_does_to_the_frames():
@@ -108,7 +123,9 @@ def batches_of(clips, training, seed=0, batch_size=4, **settings):
 
 def test_labels_stay_with_their_clips_and_every_clip_comes_once():
     rows = np.array([7, 2, 9, 0, 4])
-    batches = ClipBatches(labelled_clips(), rows, np.eye(10)[rows], 8, True, batch_size=2, seed=1)
+    batches = ClipBatches(
+        labelled_clips(), rows, np.eye(10)[rows], 8, True, batch_size=2, seed=1
+    )
     assert [len(batches[k][0]) for k in range(len(batches))] == [2, 2, 1]
     clips, labels = everything(batches)
     brightness = (clips.mean(axis=(1, 2, 3, 4)) + 1) * 127.5
@@ -126,7 +143,9 @@ def test_pixels_go_from_minus_one_to_one():
 
 
 def test_for_validation_clips_come_in_their_order_and_unchanged():
-    stored = np.random.default_rng(0).integers(0, 256, (5, 12, 16, 16, 3), dtype="uint8")
+    stored = np.random.default_rng(0).integers(
+        0, 256, (5, 12, 16, 16, 3), dtype="uint8"
+    )
     batches = batches_of(stored, training=False)
     for _ in range(2):  # and in each epoch alike
         clips, labels = everything(batches)
@@ -148,8 +167,12 @@ def test_the_same_seed_gives_the_same_batches_and_epochs_differ():
     orders = {tuple(epoch_of(0, epoch)[1].argmax(axis=1)) for epoch in range(4)}
     assert len(orders) == 4  # another order in each epoch
     for other in (epoch_of(0, 1), epoch_of(1, 0)):
-        one, two = (part[0][part[1].argmax(axis=1).argsort()] for part in (first, other))
-        assert not any((one[k] == two[k]).all() for k in range(6))  # other variants of each clip
+        one, two = (
+            part[0][part[1].argmax(axis=1).argsort()] for part in (first, other)
+        )
+        assert not any(
+            (one[k] == two[k]).all() for k in range(6)
+        )  # other variants of each clip
 
 
 def test_clips_that_are_alike_get_variants_of_their_own():
@@ -158,10 +181,14 @@ def test_clips_that_are_alike_get_variants_of_their_own():
 
 
 def test_fit_sees_another_order_in_every_epoch(monkeypatch):
-    """Keras calls `on_epoch_end`, and the threads that read ahead don't mix epochs up."""
+    """Keras calls `on_epoch_end`, and the threads that read ahead don't mix epochs
+    up.
+    """
     seen, real = [], ClipBatches.variant
     monkeypatch.setattr(
-        ClipBatches, "variant", lambda self, k: (seen.append((self.epoch, k)), real(self, k))[1]
+        ClipBatches,
+        "variant",
+        lambda self, k: (seen.append((self.epoch, k)), real(self, k))[1],
     )
     batches = batches_of(labelled_clips(6), True, batch_size=6)
     model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(6, "softmax")])
@@ -186,7 +213,9 @@ def test_then_comes_last_and_depends_on_the_clip():
 
 
 def moving_bars(n, seed):
-    """Clips in which a bar moves down (class 0) or up (class 1), from any place, on noise."""
+    """Clips in which a bar moves down (class 0) or up (class 1), from any place, on
+    noise.
+    """
     rng = np.random.default_rng(seed)
     labels = rng.integers(2, size=n)
     clips = rng.integers(0, 60, (n, 12, 32, 32, 3), dtype="uint8")
@@ -247,7 +276,9 @@ def test_frame_differences_by_hand():
 
 def test_clips_that_stand_still_look_alike():
     model, rng = r2plus1d(8, 32, 3, widths=(8, 16)), np.random.default_rng(0)
-    still = np.repeat(rng.uniform(-1, 1, (2, 1, 32, 32, 3)), 8, axis=1).astype("float32")
+    still = np.repeat(rng.uniform(-1, 1, (2, 1, 32, 32, 3)), 8, axis=1).astype(
+        "float32"
+    )
     first, second = model.predict_on_batch(still)
     assert np.allclose(first, second, atol=1e-6)
     moving = rng.uniform(-1, 1, (2, 8, 32, 32, 3)).astype("float32")
@@ -277,8 +308,12 @@ def test_a_still_clip_gives_the_2d_answer_at_every_time_step(base):
     flat = ops.convert_to_numpy(ops.conv(picture, kernel))
     deep = inflate(kernel, repeats=3)
     assert deep.shape == (3, *kernel.shape)
-    answer = ops.convert_to_numpy(ops.conv(np.repeat(picture[:, None], 6, axis=1), deep))
+    answer = ops.convert_to_numpy(
+        ops.conv(np.repeat(picture[:, None], 6, axis=1), deep)
+    )
     assert answer.shape == (1, 4, *flat.shape[1:])
     assert np.abs(answer - flat[:, None]).max() < 1e-4 * np.abs(flat).max()
     moving = rng.uniform(-120, 120, (1, 6, 20, 20, 3)).astype("float32")
-    assert np.abs(ops.convert_to_numpy(ops.conv(moving, deep)) - flat[:, None]).max() > 1
+    assert (
+        np.abs(ops.convert_to_numpy(ops.conv(moving, deep)) - flat[:, None]).max() > 1
+    )

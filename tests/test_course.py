@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from toolbox.vgg16 import WEIGHTS_FILE
+from toolbox.models.vgg16 import WEIGHTS_FILE
 
 import nbformat
 import numpy as np
@@ -16,7 +16,13 @@ import run_course as runner
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 POCKET_CLASSES = ("Crawl", "GetUp", "Walk")
-POCKET_CLIPS = {"g01": 1, "g02": 1, "g04": 1, "g05": 1, "g06": 1}  # of a class; the first two test
+POCKET_CLIPS = {
+    "g01": 1,
+    "g02": 1,
+    "g04": 1,
+    "g05": 1,
+    "g06": 1,
+}  # of a class; the first two test
 KNOBS = (
     *("MAX_EPOCHS=4", "PATIENCE=4"),
     *("FINE_TUNE_CLIPS=15", "FINE_TUNE_SIZE=64", "FINE_TUNE_EPOCHS=1", "EXPLAINED=3"),
@@ -28,14 +34,24 @@ POCKET_KNOBS = [option for knob in KNOBS for option in ("--set", knob)]
 
 
 def run_course(course, *options):
-    """Run the course's own runner on a copy of the course; returns the finished process."""
-    command = [sys.executable, REPOSITORY / "tools" / "run_course.py", "--course", course, *options]
+    """Run the course's own runner on a copy of the course; returns the finished
+    process.
+    """
+    command = [
+        sys.executable,
+        REPOSITORY / "tools" / "run_course.py",
+        "--course",
+        course,
+        *options,
+    ]
     return subprocess.run(command, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory, base, weights_folder):
-    """A copy of the notebooks, with VGG16's weights (`base` has fetched them if need be)."""
+    """A copy of the notebooks, with VGG16's weights (`base` has fetched them if need
+    be).
+    """
     root = tmp_path_factory.mktemp("course")
     shutil.copytree(REPOSITORY / "notebooks", root / "notebooks")
     (root / "weights").mkdir()
@@ -46,7 +62,10 @@ def course(tmp_path_factory, base, weights_folder):
 @pytest.fixture(scope="module")
 def pocket(tmp_path_factory):
     """A pocket-size mocap: three classes, three training groups and a test group."""
-    root, mocap = tmp_path_factory.mktemp("videos") / "pocket", REPOSITORY / "data" / "mocap"
+    root, mocap = (
+        tmp_path_factory.mktemp("videos") / "pocket",
+        REPOSITORY / "data" / "mocap",
+    )
     root.mkdir()
     for name in ("trainlist01.txt", "testlist01.txt"):
         lines = []
@@ -63,7 +82,9 @@ def pocket(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(course, pocket):
-    """The course, run from start to end on the pocket dataset; takes minutes, for VGG16."""
+    """The course, run from start to end on the pocket dataset; takes minutes, for
+    VGG16.
+    """
     return run_course(course, "--dataset", pocket, "--notebooks", "all", *POCKET_KNOBS)
 
 
@@ -75,12 +96,21 @@ def results(finished, course):
 
 def test_the_whole_course_runs(finished, course):
     assert finished.returncode == 0, finished.stderr
-    for notebook in runner.without_extras(sorted((course / "notebooks").glob("*.ipynb"))):
+    for notebook in runner.without_extras(
+        sorted((course / "notebooks").glob("*.ipynb"))
+    ):
         assert f"{notebook.stem} " in finished.stdout
-        executed = nbformat.read(course / "executed" / "pocket" / notebook.name, as_version=4)
-        outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+        executed = nbformat.read(
+            course / "executed" / "pocket" / notebook.name, as_version=4
+        )
+        outputs = [
+            output for cell in executed.cells for output in cell.get("outputs", [])
+        ]
         assert not [output for output in outputs if output.get("name") == "stderr"]
-        assert notebook.read_bytes() == (REPOSITORY / "notebooks" / notebook.name).read_bytes()
+        assert (
+            notebook.read_bytes()
+            == (REPOSITORY / "notebooks" / notebook.name).read_bytes()
+        )
 
 
 def test_the_results_name_their_protocol(finished, results):
@@ -99,15 +129,24 @@ def test_the_results_name_their_protocol(finished, results):
 def test_the_files_that_notebooks_pass_on_agree(finished, course):
     data = course / "data" / "pocket"
     table = pd.read_csv(data / "train_new.csv")
-    assert sorted(table["image"]) == sorted(path.name for path in (data / "train_1").iterdir())
+    assert sorted(table["image"]) == sorted(
+        path.name for path in (data / "train_1").iterdir()
+    )
     features = np.load(data / "features.npy", mmap_mode="r")
     assert features.shape == (len(table), 7, 7, 512)
     assert features.dtype == np.float16
     split = pd.read_csv(data / "split.csv")
     assert split["image"].tolist() == table["image"].tolist()
-    assert set(split["split_by_frame"]) == set(split["split_by_group"]) == {"train", "validation"}
+    assert (
+        set(split["split_by_frame"])
+        == set(split["split_by_group"])
+        == {"train", "validation"}
+    )
     classes = np.load(data / "classes.npy")
-    assert classes[np.load(data / "labels.npy").argmax(axis=1)].tolist() == table["class"].tolist()
+    assert (
+        classes[np.load(data / "labels.npy").argmax(axis=1)].tolist()
+        == table["class"].tolist()
+    )
     predictions = pd.read_csv(data / "predictions.csv")
     assert len(predictions) == len(POCKET_CLASSES) * 2
     assert not set(predictions["group"]) & set(table["group"])
@@ -116,25 +155,37 @@ def test_the_files_that_notebooks_pass_on_agree(finished, course):
 def test_every_rung_of_the_ladder_is_measured_on_the_same_clips(results):
     ladder = [row for row in results if row["notebook"] == "06"]
     by_part = {part: [row for row in ladder if row["part"] == part] for part in PARTS}
-    rungs = {part: [row["method"].split()[0] for row in rows] for part, rows in by_part.items()}
+    rungs = {
+        part: [row["method"].split()[0] for row in rows]
+        for part, rows in by_part.items()
+    }
     assert rungs["validation"] == rungs["all groups"] == list("3456789")
     assert rungs["test"][:3] == list("012") and rungs["test"][4:] == ["10", "10"]
     for part, groups in (("validation", 3), ("test", 2), ("all groups", 5)):
         assert {row["n"] for row in by_part[part]} == {len(POCKET_CLASSES) * groups}
         assert {row["groups"] for row in by_part[part]} == {groups}
     best = max(by_part["validation"], key=lambda row: row["accuracy"])
-    assert rungs["test"][3] == best["method"].split()[0]  # what validation chose, and no other
+    assert (
+        rungs["test"][3] == best["method"].split()[0]
+    )  # what validation chose, and no other
 
 
 def test_one_store_of_pooled_features_serves_all_notebooks(finished, course):
     data = course / "data" / "pocket"
     videos = pd.read_csv(data / "videos.csv")
-    kept = [np.load(data / "pooled" / f"{clip}.npz")["features"] for clip in videos["clip"]]
+    kept = [
+        np.load(data / "pooled" / f"{clip}.npz")["features"] for clip in videos["clip"]
+    ]
     seconds = videos["frames"] / videos["fps"]
     assert [len(features) for features in kept] == pytest.approx(4 * seconds, abs=1)
     assert {features.shape[1] for features in kept} == {512}
     last = max((data / "pooled").glob("*.npz"), key=lambda path: path.stat().st_mtime)
-    frames = data.parent.parent / "executed" / "pocket" / "07_see_what_the_network_sees.ipynb"
+    frames = (
+        data.parent.parent
+        / "executed"
+        / "pocket"
+        / "07_see_what_the_network_sees.ipynb"
+    )
     assert last.stat().st_mtime < frames.stat().st_mtime  # 11 looked at no clip again
 
 
@@ -156,7 +207,9 @@ def test_small_clips_are_stored_for_every_video(course, results):
     assert stored.shape == (len(pd.read_csv(data / "videos.csv")), 32, 48, 48, 3)
     assert all(clip.any() for clip in stored)
     for part in ("validation", "test"):
-        rows = [row for row in results if row["notebook"] == "10" and row["part"] == part]
+        rows = [
+            row for row in results if row["notebook"] == "10" and row["part"] == part
+        ]
         assert [row["method"].removeprefix("(2+1)D, trained ") for row in rows] == [
             "mean and deviation, linear",
             "ordered, tested ordered",
@@ -174,11 +227,15 @@ def test_the_command_uses_the_classifier_of_notebook_11(finished, course, pocket
     done = subprocess.run([*command, clip], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "making it" not in done.stdout
-    assert (course / "classified" / "pocket" / "v_Walk_g01_c01" / "annotated.mp4").exists()
+    assert (
+        course / "classified" / "pocket" / "v_Walk_g01_c01" / "annotated.mp4"
+    ).exists()
 
 
 def test_features_of_one_action_are_alike(finished, course):
-    """Genuine features tell the pocket's actions apart: nearest neighbours, groups kept apart."""
+    """Genuine features tell the pocket's actions apart: nearest neighbours, groups
+    kept apart.
+    """
     data = course / "data" / "pocket"
     table = pd.read_csv(data / "train_new.csv")
     features = np.load(data / "features.npy").reshape(len(table), -1).astype("float32")
@@ -188,11 +245,15 @@ def test_features_of_one_action_are_alike(finished, course):
     likeness[groups[:, None] == groups[None, :]] = -1
     is_walk = classes == "Walk"
     right = (is_walk[likeness.argmax(axis=1)] == is_walk).mean()
-    assert right > 0.75  # walking or on the ground; always the larger part would get about 0.67
+    assert (
+        right > 0.75
+    )  # walking or on the ground; always the larger part would get about 0.67
 
 
 def test_scaled_out_features_are_those_of_the_store(finished, course):
-    parts = pytest.importorskip("toolbox.parts", reason="pyarrow comes with Ray, an extra")
+    parts = pytest.importorskip(
+        "toolbox.store.parquet", reason="pyarrow comes with Ray, an extra"
+    )
     data = course / "data" / "pocket"
     scaled_out = parts.Parts(data / "features_parquet")
     clips = scaled_out.about()["clip"]
@@ -206,16 +267,24 @@ def test_scaled_out_features_are_those_of_the_store(finished, course):
 
 
 def test_the_committed_page_shows_the_kill():
-    """Run again over finished parts, there would be nothing to kill, and no picture of it."""
-    notebook = nbformat.read(REPOSITORY / "notebooks" / "12_scale_out.ipynb", as_version=4)
+    """Run again over finished parts, there would be nothing to kill, and no picture
+    of it.
+    """
+    notebook = nbformat.read(
+        REPOSITORY / "notebooks" / "12_scale_out.ipynb", as_version=4
+    )
     [killing] = [cell for cell in notebook.cells if ".kill()" in cell.source]
     assert "was killed; workers that reported" in str(killing.outputs)
-    [drawing] = [cell for cell in notebook.cells if cell.source.startswith("draw_workers(")]
+    [drawing] = [
+        cell for cell in notebook.cells if cell.source.startswith("draw_workers(")
+    ]
     assert "image/png" in str(drawing.outputs)
 
 
 def test_patience_lasts_longer_where_epochs_are_short(finished, course):
-    """The pocket's frames make one batch: four updates would be over on the first plateau."""
+    """The pocket's frames make one batch: four updates would be over on the first
+    plateau.
+    """
     executed = course / "executed" / "pocket" / "04_train_on_vgg16_features.ipynb"
     assert "wait at most 70 epochs of 1 updates" in executed.read_text()
 
@@ -227,9 +296,9 @@ def test_figures_keep_their_alt_texts(finished, course):
                 data = output.get("data", {})
                 if any(kind.startswith("image/") for kind in data):
                     assert len(cell.metadata["alt"]) > 20, (path.name, cell.source)
-                assert data.get("text/html", "").count("<img") == data.get("text/html", "").count(
-                    "<img alt="
-                )
+                assert data.get("text/html", "").count("<img") == data.get(
+                    "text/html", ""
+                ).count("<img alt=")
 
 
 @pytest.fixture
@@ -238,14 +307,20 @@ def second(finished, course, pocket):
 
     def run(*notebooks, knobs=()):
         options = [option for knob in knobs for option in ("--set", knob)]
-        return run_course(course, "--dataset", pocket, "--notebooks", " ".join(notebooks), *options)
+        return run_course(
+            course, "--dataset", pocket, "--notebooks", " ".join(notebooks), *options
+        )
 
     return run
 
 
 def test_a_second_run_finds_its_work_done(second, course):
     data, weights = course / "data" / "pocket", course / "weights" / "pocket"
-    kept = [data / "features.npy", data / "test_features.npy", weights / "training" / "best.hdf5"]
+    kept = [
+        data / "features.npy",
+        data / "test_features.npy",
+        weights / "training" / "best.hdf5",
+    ]
     before = [path.stat().st_mtime_ns for path in kept]
     again = second("04", "05", knobs=["MAX_EPOCHS=4", "PATIENCE=4"])
     assert again.returncode == 0, again.stderr

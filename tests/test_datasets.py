@@ -1,22 +1,23 @@
-"""toolbox.datasets: finding, naming, grouping, sorting and opening the clips of a folder."""
+"""toolbox.clips.clip_table: finding, naming, grouping, sorting and opening the clips
+of a folder.
+"""
 
 import json
 import os
 import shutil
 
-from toolbox.datasets import (
-    choose_dataset,
+from toolbox.clips.clip_table import (
     clip_names,
     find_videos,
     groups_of,
     hold_out,
     make_video_table,
-    open_dataset,
     read_lists,
     warn_of_two_labels,
 )
-from toolbox.files import read_csv, write_csv
-from toolbox.record import step
+from toolbox.clips.dataset import choose_dataset, open_dataset
+from toolbox.store.files import read_csv, write_csv
+from toolbox.store.steps import step
 
 import numpy as np
 import pandas as pd
@@ -64,7 +65,9 @@ def test_a_built_in_dataset_lies_in_the_course(tmp_path):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere.*Check the path in notebook"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no folder .*nowhere.*Check the path in notebook"
+    ):
         open_dataset(tmp_path / "nowhere", course=tmp_path)
 
 
@@ -73,7 +76,9 @@ def test_what_to_do_about_a_missing_folder_is_the_caller_s_to_say(tmp_path):
         open_dataset(tmp_path / "nowhere", course=tmp_path, advice="Look again.")
 
 
-@pytest.mark.parametrize(("name", "advice"), [("mocap", "git checkout"), ("ucf101", "Notebook 00")])
+@pytest.mark.parametrize(
+    ("name", "advice"), [("mocap", "git checkout"), ("ucf101", "Notebook 00")]
+)
 def test_a_missing_built_in_dataset_comes_with_advice(tmp_path, name, advice):
     with pytest.raises(FileNotFoundError, match=advice):
         open_dataset(name, course=tmp_path)
@@ -81,7 +86,9 @@ def test_a_missing_built_in_dataset_comes_with_advice(tmp_path, name, advice):
 
 def test_a_file_is_not_a_dataset(tmp_path):
     clip = write_clip(tmp_path / "clip.avi", frames=2)
-    with pytest.raises(NotADirectoryError, match=r"is a file.*one folder of videos for each class"):
+    with pytest.raises(
+        NotADirectoryError, match=r"is a file.*one folder of videos for each class"
+    ):
         open_dataset(clip, course=tmp_path)
 
 
@@ -91,7 +98,9 @@ def test_another_folder_of_the_same_name_is_refused(tmp_path):
     first = choose_dataset(tmp_path / "first" / "mine", course=tmp_path)
     assert open_dataset(tmp_path / "first" / "mine", course=tmp_path) == first
     for look in (open_dataset, choose_dataset):
-        with pytest.raises(ValueError, match=r"what was made of .*first.* Rename .*second.* or de"):
+        with pytest.raises(
+            ValueError, match=r"what was made of .*first.* Rename .*second.* or de"
+        ):
             look(tmp_path / "second" / "mine", course=tmp_path)
 
 
@@ -123,7 +132,9 @@ def test_the_choice_of_notebook_00_holds_for_all_later_ones(tmp_path, capsys):
     for name in ("mocap", "ucf101"):
         (tmp_path / "data" / name).mkdir(parents=True)
     assert open_dataset(course=tmp_path).name == "mocap"
-    assert line_of(capsys) == "dataset: mocap, built in (notebook 00 can choose another)"
+    assert (
+        line_of(capsys) == "dataset: mocap, built in (notebook 00 can choose another)"
+    )
     for choice, shown in (
         ("ucf101", "ucf101"),
         (str(tmp_path / "clips" / "mine"), f"mine in {tmp_path / 'clips'}"),
@@ -132,11 +143,15 @@ def test_the_choice_of_notebook_00_holds_for_all_later_ones(tmp_path, capsys):
         chosen = choose_dataset(choice, course=tmp_path)
         name = chosen.name
         assert line_of(capsys) == f"dataset: {name}, for this and all later notebooks"
-        remembered = json.loads((tmp_path / "data" / "chosen.json").read_text(encoding="utf-8"))
+        remembered = json.loads(
+            (tmp_path / "data" / "chosen.json").read_text(encoding="utf-8")
+        )
         assert remembered == {"dataset": choice}
         assert open_dataset(course=tmp_path) == chosen
         assert line_of(capsys) == f"dataset: {shown}, as notebook 00 chose"
-        assert open_dataset("ucf101", course=tmp_path).name == "ucf101"  # for once, not remembered
+        assert (
+            open_dataset("ucf101", course=tmp_path).name == "ucf101"
+        )  # for once, not remembered
         assert line_of(capsys) == "dataset: ucf101, as DATASET says"
         assert open_dataset(course=tmp_path) == chosen
         capsys.readouterr()
@@ -188,7 +203,9 @@ def test_clips_are_found_in_class_folders(tmp_path, place):
     make_dataset(tmp_path / place, groups=1, clips=2, frames=1)
     found = find_videos(tmp_path)
     assert found["class"].tolist() == ["Run", "Run", "Walk", "Walk"]
-    assert (tmp_path / found["video"][0]).samefile(tmp_path / place / "Run" / "v_Run_g01_c01.avi")
+    assert (tmp_path / found["video"][0]).samefile(
+        tmp_path / place / "Run" / "v_Run_g01_c01.avi"
+    )
 
 
 def test_only_videos_count_and_hidden_files_do_not(tmp_path):
@@ -235,7 +252,13 @@ def test_hidden_folders_are_left_out(tmp_path, folder):
 
 @pytest.mark.parametrize("place", ["", "videos/", "UCF-101/"])
 def test_a_folder_in_a_class_is_a_group(tmp_path, place):
-    for video in ("cat/2020/a.avi", "cat/2020/b.avi", "cat/2021/a.avi", "cat/c.avi", "dog/a.avi"):
+    for video in (
+        "cat/2020/a.avi",
+        "cat/2020/b.avi",
+        "cat/2021/a.avi",
+        "cat/c.avi",
+        "dog/a.avi",
+    ):
         write_clip(tmp_path / place / video, frames=1)
     write_clip(tmp_path / place / "dog" / "2020" / "v_dog_g03_c01.avi", frames=1)
     found = find_videos(tmp_path)
@@ -251,7 +274,14 @@ def test_a_folder_in_a_class_is_a_group(tmp_path, place):
     assert found["class"].tolist() == ["cat"] * 4 + ["dog"] * 2
     assert found["clip"].nunique() == 6
     assert groups_of(found, True) == ["c", "2020", "2020", "2021", "dog_a", "g03"]
-    assert groups_of(found, False) == ["c", "cat_2020", "cat_2020", "cat_2021", "dog_a", "dog_g03"]
+    assert groups_of(found, False) == [
+        "c",
+        "cat_2020",
+        "cat_2020",
+        "cat_2021",
+        "dog_a",
+        "dog_g03",
+    ]
 
 
 def test_what_cannot_be_a_clip_is_listed_and_does_not_vanish(tmp_path):
@@ -259,7 +289,9 @@ def test_what_cannot_be_a_clip_is_listed_and_does_not_vanish(tmp_path):
     write_clip(tmp_path / "Run" / "2020" / "May" / "deep.avi", frames=1)
     shutil.copy(tmp_path / "Run" / "v_Run_g01_c01.avi", tmp_path / "Run" / "clip.xyz")
     shutil.copy(tmp_path / "Run" / "v_Run_g01_c01.avi", tmp_path / "Run" / "clip")
-    write_clip(tmp_path / "Jump" / "a" / "b" / "c.avi", frames=1)  # a class with nothing else
+    write_clip(
+        tmp_path / "Jump" / "a" / "b" / "c.avi", frames=1
+    )  # a class with nothing else
     (tmp_path / "notes").mkdir()
     for name in ("notes/a.txt", "Run/labels.json", "Run/sheet.jpg", "Run/Thumbs.db"):
         (tmp_path / name).write_text("no clip, and nobody would think so")
@@ -276,7 +308,9 @@ def test_what_cannot_be_a_clip_is_listed_and_does_not_vanish(tmp_path):
 
 
 def test_clips_of_cameras_are_read_whatever_they_are_called(tmp_path):
-    """A transport stream, as cameras call it; OpenCV tells the format by the content."""
+    """A transport stream, as cameras call it; OpenCV tells the format by the
+    content.
+    """
     for label in ("cat", "dog"):
         for number in range(2):
             clip = write_clip(tmp_path / label / f"{label}{number}.avi", frames=3)
@@ -289,14 +323,18 @@ def test_clips_of_cameras_are_read_whatever_they_are_called(tmp_path):
 def test_a_dataset_of_unknown_suffixes_says_so(tmp_path):
     clip = write_clip(tmp_path / "cat" / "a.avi", frames=1)
     clip.rename(clip.with_suffix(".xyz"))
-    with pytest.raises(ValueError, match=r"no class folders.* cat/a.xyz because: not a video by"):
+    with pytest.raises(
+        ValueError, match=r"no class folders.* cat/a.xyz because: not a video by"
+    ):
         find_videos(tmp_path)
 
 
 def test_folders_named_after_the_parts_are_no_classes(tmp_path):
     for part in ("train", "Test"):
         make_dataset(tmp_path / part, groups=1, clips=1, frames=1)
-    with pytest.raises(ValueError, match=r"sorted into Test and train, not into classes"):
+    with pytest.raises(
+        ValueError, match=r"sorted into Test and train, not into classes"
+    ):
         find_videos(tmp_path)
 
 
@@ -319,21 +357,29 @@ def test_names_with_line_breaks_are_listed_and_survive_the_csv(tmp_path, end):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows locks folders in another way")
 def test_a_locked_class_folder_is_listed_and_the_others_go_on(shared_folder):
-    make_dataset(shared_folder, classes=("Jump", "Run", "Walk"), groups=3, clips=1, frames=1)
+    make_dataset(
+        shared_folder, classes=("Jump", "Run", "Walk"), groups=3, clips=1, frames=1
+    )
     (shared_folder / "Run").chmod(0)
     with as_another_user():
         videos, unreadable = make_video_table(shared_folder)
     (shared_folder / "Run").chmod(0o755)
     assert set(videos["class"]) == {"Jump", "Walk"}
     assert unreadable.to_dict("records") == [
-        {"video": "Run", "class": "Run", "reason": "the folder can't be read (Permission denied)"}
+        {
+            "video": "Run",
+            "class": "Run",
+            "reason": "the folder can't be read (Permission denied)",
+        }
     ]
 
 
 def test_a_class_left_with_no_readable_clip(tmp_path):
     make_dataset(tmp_path, groups=1, clips=1)
     (tmp_path / "Walk" / "v_Walk_g01_c01.avi").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"Only one class has .*1 clips .*the file is empty"):
+    with pytest.raises(
+        ValueError, match=r"Only one class has .*1 clips .*the file is empty"
+    ):
         make_video_table(tmp_path)
 
 
@@ -356,9 +402,18 @@ def test_a_lone_name_stays_and_a_shared_one_gets_its_class():
 NASTY = {
     "differ in case": ["Run/Clip.avi", "Walk/clip.avi", "Jump/CLIP.avi"],
     "differ in type": ["Run/a.avi", "Run/a.mp4", "Run/a.mov"],
-    "look like made names": ["Run/a.avi", "Walk/a.avi", "Run/Run_a.avi", "Walk/run_A.avi"],
+    "look like made names": [
+        "Run/a.avi",
+        "Walk/a.avi",
+        "Run/Run_a.avi",
+        "Walk/run_A.avi",
+    ],
     "classes that end alike": ["a_b/c.avi", "a/b_c.avi", "x/c.avi", "y/b_c.avi"],
-    "long": ["Run/" + "x" * 250 + ".avi", "Run/" + "x" * 249 + "y.avi", "W/" + "x" * 250 + ".avi"],
+    "long": [
+        "Run/" + "x" * 250 + ".avi",
+        "Run/" + "x" * 249 + "y.avi",
+        "W/" + "x" * 250 + ".avi",
+    ],
     "long, many bytes": ["Run/" + "走" * 80 + ".avi", "Walk/" + "走" * 80 + ".avi"],
     "case folds to more": ["Run/STRASSE.avi", "Walk/straße.avi"],
     "dots and spaces": ["Run/a.b.avi", "Run/a.c.avi", "Run/ .avi", "Walk/ .avi"],
@@ -401,7 +456,11 @@ def test_groups_come_from_the_file_name(video, group):
 
 @pytest.mark.parametrize(
     ("classes", "names"),
-    [(("1", "2"), ("007", "010")), (("None", "NA"), ("null", "nan")), (("True", "False"), "12")],
+    [
+        (("1", "2"), ("007", "010")),
+        (("None", "NA"), ("null", "nan")),
+        (("True", "False"), "12"),
+    ],
 )
 def test_names_that_look_like_values_survive_the_csv(tmp_path, classes, names):
     for label in classes:
@@ -450,7 +509,9 @@ def listed_groups(folder, *lines, encoding="utf-8", **settings):
 
 def told_of_groups(capsys):
     """What was printed about `groups.csv`: a list of lines."""
-    return [line for line in capsys.readouterr().out.splitlines() if "groups.csv" in line]
+    return [
+        line for line in capsys.readouterr().out.splitlines() if "groups.csv" in line
+    ]
 
 
 TOM_AND_007 = dict(zip(PETS, ["tom", "tom", "007", "007", "rex", "rex"], strict=True))
@@ -459,7 +520,9 @@ TOM_AND_007 = dict(zip(PETS, ["tom", "tom", "007", "007", "rex", "rex"], strict=
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_groups_are_read_from_groups_csv(pets, separator, encoding, capsys):
-    lines = [separator.join(pair) for pair in [("video", "group"), *TOM_AND_007.items()]]
+    lines = [
+        separator.join(pair) for pair in [("video", "group"), *TOM_AND_007.items()]
+    ]
     assert listed_groups(pets, *lines, encoding=encoding) == TOM_AND_007
     assert told_of_groups(capsys) == []
 
@@ -485,7 +548,9 @@ def test_a_path_in_groups_csv_may_be_spelled_in_other_ways(pets, capsys):
 
 
 @pytest.mark.parametrize("place", ["videos", "UCF-101"])
-def test_groups_csv_names_clips_with_or_without_the_folder_of_the_classes(tmp_path, place):
+def test_groups_csv_names_clips_with_or_without_the_folder_of_the_classes(
+    tmp_path, place
+):
     for video in PETS:
         write_clip(tmp_path / place / video, frames=2)
     lines = [f"{video},{group}" for video, group in TOM_AND_007.items()]
@@ -496,8 +561,16 @@ def test_groups_csv_names_clips_with_or_without_the_folder_of_the_classes(tmp_pa
     assert apart == ["cat_tom", "cat_tom", "cat_007", "dog_007", "dog_rex", "dog_rex"]
 
 
-def test_groups_csv_wins_over_names_and_folders_which_decide_for_the_others(tmp_path, capsys):
-    names = ["cat/v_g01_a.avi", "cat/v_g01_b.avi", "cat/home/a.avi", "cat/home/b.avi", "cat/c.avi"]
+def test_groups_csv_wins_over_names_and_folders_which_decide_for_the_others(
+    tmp_path, capsys
+):
+    names = [
+        "cat/v_g01_a.avi",
+        "cat/v_g01_b.avi",
+        "cat/home/a.avi",
+        "cat/home/b.avi",
+        "cat/c.avi",
+    ]
     for video in [*names, "dog/v_g02_a.avi", "dog/d.avi"]:
         write_clip(tmp_path / video, frames=2)
     lines = ["video,group", "cat/v_g01_a.avi,tom", "cat/home/a.avi,tom", "cat/c.avi,"]
@@ -511,13 +584,16 @@ def test_groups_csv_wins_over_names_and_folders_which_decide_for_the_others(tmp_
         "dog/d.avi": "d",
     }
     assert told_of_groups(capsys) == [
-        "groups.csv: 5 of 7 clips have no group in it; names and folders decide for them"
+        "groups.csv: 5 of 7 clips have no group in it; names and folders decide for"
+        " them"
     ]
 
 
 def test_lines_of_groups_csv_that_name_no_clip_are_told(pets, capsys):
     lines = [",".join(pair) for pair in TOM_AND_007.items()]
-    groups = listed_groups(pets, "video,group", "cat/gone.avi,tom", *lines, "pets/cat/a.avi,rex")
+    groups = listed_groups(
+        pets, "video,group", "cat/gone.avi,tom", *lines, "pets/cat/a.avi,rex"
+    )
     assert groups == TOM_AND_007
     assert told_of_groups(capsys) == [
         "groups.csv: lines that name no clip: 2, the first cat/gone.avi"
@@ -542,7 +618,10 @@ def test_clips_that_groups_csv_puts_together_are_held_out_together(pets):
             ["video,group", "cat/a.avi,tom", r"Cat\A.avi,rex"],
             r"puts Cat\A.avi into two groups, tom",
         ),
-        (["video,name", "cat/a.avi,tom"], "lacks a column: its first line must name the columns"),
+        (
+            ["video,name", "cat/a.avi,tom"],
+            "lacks a column: its first line must name the columns",
+        ),
         (
             ["cat/a.avi,tom", "cat/b.avi,tom"],
             "lacks a column: its first line must name the columns",
@@ -579,7 +658,9 @@ FORMATS = [
 def test_the_formats_of_phones_and_browsers_are_read(tmp_path, suffix, codec):
     for label in ("cat", "dog"):
         for name, size in (("wide", (96, 64)), ("portrait", (64, 96))):
-            write_with_pyav(tmp_path / label / f"{name}{label}{suffix}", codec, size, 30, 12)
+            write_with_pyav(
+                tmp_path / label / f"{name}{label}{suffix}", codec, size, 30, 12
+            )
     videos, unreadable = make_video_table(tmp_path)
     assert unreadable.empty
     facts = videos[["frames", "fps", "width", "height"]].to_numpy().tolist()
@@ -612,7 +693,8 @@ def test_clips_that_all_lie_too_deep_say_so(tmp_path):
     for label in ("cat", "dog"):
         write_clip(tmp_path / label / "2024" / "05" / "clip.avi", frames=1)
     with pytest.raises(
-        ValueError, match=r"cat/2024/05/clip.avi because: it lies too deep; move it to <class>/<v"
+        ValueError,
+        match=r"cat/2024/05/clip.avi because: it lies too deep; move it to <class>/<v",
     ):
         make_video_table(tmp_path)
 
@@ -648,9 +730,9 @@ def test_clips_that_cannot_be_read_are_listed_and_the_rest_goes_on(tmp_path):
     }
     assert set(unreadable["class"]) == {"Run"}
     assert len(videos) == 8
-    assert videos[["frames", "fps", "width", "height"]].drop_duplicates().to_dict("split")[
-        "data"
-    ] == [[5, 25.0, 64, 48]]
+    assert videos[["frames", "fps", "width", "height"]].drop_duplicates().to_dict(
+        "split"
+    )["data"] == [[5, 25.0, 64, 48]]
 
 
 # The same clip under two labels
@@ -664,12 +746,15 @@ def test_the_same_clip_under_two_labels_is_told(tmp_path, capsys):
     videos, _ = make_video_table(tmp_path)
     line = capsys.readouterr().out.splitlines()[-1]
     assert line.startswith(
-        "Warning: 3 clips have the content of a clip of another class, Run/v_Run_g02_c01"
+        "Warning: 3 clips have the content of a clip of another class,"
+        " Run/v_Run_g02_c01"
     )
     assert warn_of_two_labels(tmp_path, videos) == 3
 
 
-def test_copies_in_one_class_and_clips_of_one_size_are_no_wrong_labels(tmp_path, capsys):
+def test_copies_in_one_class_and_clips_of_one_size_are_no_wrong_labels(
+    tmp_path, capsys
+):
     make_dataset(tmp_path, groups=3, clips=1)
     run = tmp_path / "Run" / "v_Run_g02_c01.avi"
     shutil.copy(run, tmp_path / "Run" / "copy.avi")
@@ -699,7 +784,9 @@ WALK = [f"Walk/v_Walk_g0{group}_c01.avi" for group in (1, 2)]
 
 @pytest.fixture
 def listed(tmp_path):
-    """A dataset of two classes with two clips each, and lists that put group 1 into training."""
+    """A dataset of two classes with two clips each, and lists that put group 1 into
+    training.
+    """
     make_dataset(tmp_path, groups=2, clips=1)
     write_lists(tmp_path, [RUN[0], WALK[0]], [RUN[1], WALK[1]])
     return tmp_path
@@ -725,7 +812,9 @@ def test_without_lists_there_is_nothing_to_read(tmp_path):
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\n\n", " \r\n"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_line_ends_and_byte_order_marks_do_not_matter(listed, newline, encoding):
-    write_lists(listed, [RUN[0], WALK[0]], [RUN[1], WALK[1]], newline=newline, encoding=encoding)
+    write_lists(
+        listed, [RUN[0], WALK[0]], [RUN[1], WALK[1]], newline=newline, encoding=encoding
+    )
     videos, unreadable = make_video_table(listed)
     assert videos["part"].tolist() == ["train", "test", "train", "test"]
     assert unreadable.empty
@@ -744,7 +833,9 @@ def test_clips_in_a_list_only_or_on_disk_only_are_listed(listed):
     write_lists(listed, [*RUN[:1], WALK[0], "Run/v_Run_g09_c01.avi"], [RUN[1], WALK[1]])
     videos, unreadable = make_video_table(listed)
     assert len(videos) == 4
-    listing = unreadable.assign(video=unreadable["video"].str.casefold()).to_dict("records")
+    listing = unreadable.assign(video=unreadable["video"].str.casefold()).to_dict(
+        "records"
+    )
     assert [(row["video"], row["reason"]) for row in listing] == [
         ("walk/v_walk_g03_c01.avi", "in no list of split 1"),
         ("run/v_run_g09_c01.avi", "named in a list, but not in the folder"),
@@ -761,7 +852,9 @@ def test_an_unreadable_clip_of_a_list_is_listed_once(listed):
 
 
 def test_a_split_that_is_not_there(listed):
-    with pytest.raises(FileNotFoundError, match=r"lacks trainlist04.txt.* Set OFFICIAL_SPLIT"):
+    with pytest.raises(
+        FileNotFoundError, match=r"lacks trainlist04.txt.* Set OFFICIAL_SPLIT"
+    ):
         make_video_table(listed, split=4)
 
 
@@ -773,13 +866,17 @@ def test_half_a_pair_of_lists(listed):
 
 def test_a_clip_in_both_lists_is_refused(listed):
     write_lists(listed, [*RUN, WALK[0]], [RUN[1].upper(), WALK[1]])
-    with pytest.raises(ValueError, match=r"v_run_g02_c01.avi is in both .*must not be trained on"):
+    with pytest.raises(
+        ValueError, match=r"v_run_g02_c01.avi is in both .*must not be trained on"
+    ):
         make_video_table(listed)
 
 
 def test_lists_that_fit_no_clip(listed):
     write_lists(listed, ["Jump/a.avi"], ["Jump/b.avi"])
-    with pytest.raises(ValueError, match=r"No class has clips to train on.*in no list of split 1"):
+    with pytest.raises(
+        ValueError, match=r"No class has clips to train on.*in no list of split 1"
+    ):
         make_video_table(listed)
 
 
@@ -808,7 +905,9 @@ def test_lists_without_a_test_clip(listed):
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
 def test_lists_that_are_not_utf8_are_named(listed, encoding):
     write_lists(listed, ["Café/a.avi"], [RUN[1]], encoding=encoding)
-    with pytest.raises(ValueError, match=r"trainlist01\.txt is not in UTF-8: save it as UTF-8"):
+    with pytest.raises(
+        ValueError, match=r"trainlist01\.txt is not in UTF-8: save it as UTF-8"
+    ):
         make_video_table(listed)
 
 
@@ -826,7 +925,9 @@ def test_lists_name_clips_in_groups_folders(tmp_path):
 @pytest.mark.parametrize("split", [1, 2, 3])
 @pytest.mark.parametrize("spelling", ["HandstandPushups", "HandStandPushups"])
 def test_the_official_lists_fit_both_spellings(tmp_path, split, spelling):
-    """The lists write v_HandStandPushups in the folder HandstandPushups; some copies differ."""
+    """The lists write v_HandStandPushups in the folder HandstandPushups; some copies
+    differ.
+    """
     for path in UCF101_LISTS.glob("*list0?.txt"):
         target = tmp_path / "ucfTrainTestlist" / path.name
         target.parent.mkdir(exist_ok=True)
@@ -875,7 +976,12 @@ def test_no_group_on_both_sides_and_no_class_unlearned(seed):
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
 def test_whole_groups_are_held_out_in_about_the_share(share):
     videos = pd.DataFrame(
-        [(label, f"g{group:02}") for label in "abc" for group in range(10) for _ in range(4)],
+        [
+            (label, f"g{group:02}")
+            for label in "abc"
+            for group in range(10)
+            for _ in range(4)
+        ],
         columns=["class", "group"],
     )
     test = hold_out(videos, share) == "test"
@@ -905,7 +1011,9 @@ def test_a_clip_that_cannot_be_read_is_not_counted_when_holding_out(tmp_path):
         write_clip(tmp_path / label / f"{label}2.avi", frames=2)
     (tmp_path / "Walk" / "Walk3.avi").write_bytes(b"")
     videos, _ = make_video_table(tmp_path)
-    assert videos.groupby("class")["part"].agg(sorted).tolist() == [["test", "train"]] * 2
+    assert (
+        videos.groupby("class")["part"].agg(sorted).tolist() == [["test", "train"]] * 2
+    )
 
 
 @pytest.mark.parametrize("clips", [4, 1], ids=["of several clips", "of one clip"])
@@ -932,10 +1040,17 @@ def test_at_least_one_clip_is_for_testing_where_groups_allow_it(seed):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_another_fold_is_tried_where_all_of_the_first_is_needed_for_training(seed):
-    """A fold of g0 and g1 would leave class a untrained, and go back; so would g1 and g2, for b."""
+    """A fold of g0 and g1 would leave class a untrained, and go back; so would g1
+    and g2, for b.
+    """
     videos = pd.DataFrame({"class": list("aabb"), "group": ["g0", "g1", "g1", "g2"]})
     parts = hold_out(videos, 0.3, seed)
-    assert set(videos["group"][parts == "test"]) in ({"g0"}, {"g1"}, {"g2"}, {"g0", "g2"})
+    assert set(videos["group"][parts == "test"]) in (
+        {"g0"},
+        {"g1"},
+        {"g2"},
+        {"g0", "g2"},
+    )
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3])
@@ -948,7 +1063,9 @@ def test_at_least_one_clip_of_each_class_is_for_testing_without_groups(share):
 def test_one_group_for_each_class_leaves_nothing_to_test(tmp_path):
     for number, label in enumerate(("Run", "Walk")):
         for clip in range(2):
-            write_clip(tmp_path / label / f"v_{label}_g0{number}_c0{clip}.avi", frames=1)
+            write_clip(
+                tmp_path / label / f"v_{label}_g0{number}_c0{clip}.avi", frames=1
+            )
     with pytest.raises(
         ValueError, match=r"No clip is left for the test part\. .*two groups or more"
     ):

@@ -1,4 +1,6 @@
-"""toolbox.draw: grids, moving pictures and confusion matrices of any content."""
+"""toolbox.plots.frames: grids, moving pictures and confusion matrices of any
+content.
+"""
 
 import base64
 import html
@@ -6,14 +8,12 @@ import io
 import re
 from itertools import pairwise
 
-from toolbox.draw import (
-    animate,
+from toolbox.plots.frames import animate, show_frames, titled_tile
+from toolbox.plots.scores import (
     draw_confusion,
     draw_curve,
     draw_intervals,
     draw_trade_off,
-    show_frames,
-    titled_tile,
 )
 
 import matplotlib.pyplot as plt
@@ -62,10 +62,16 @@ def test_a_grid_shows_each_frame_with_its_title():
 def test_frames_of_any_size_have_room():
     """A row is as high as its tallest frame needs: twice the width at most."""
     wide, square, tall = frame_of(160, 90), frame_of(50, 50), frame_of(10, 500)
-    for frames, height in (([wide, wide], 90 / 160), ([wide, square], 1), ([tall, wide], 2)):
+    for frames, height in (
+        ([wide, wide], 90 / 160),
+        ([wide, square], 1),
+        ([tall, wide], 2),
+    ):
         figure = show_frames(frames, ["one", "two"], columns=2, width=2)
         figure.canvas.draw()
-        assert figure.get_size_inches().tolist() == pytest.approx([4, 2 * height + 0.32])
+        assert figure.get_size_inches().tolist() == pytest.approx(
+            [4, 2 * height + 0.32]
+        )
 
 
 def test_of_very_many_frames_some_are_drawn():
@@ -98,7 +104,9 @@ def test_an_animation_of_clips_of_any_size():
     for moment in (0, 5):
         picture.seek(moment)
         shown = np.asarray(picture.convert("RGB")).astype(int)
-        lower_left = shown[229 + 16 + 40, 64]  # in the middle of the wide clip's upper part
+        lower_left = shown[
+            229 + 16 + 40, 64
+        ]  # in the middle of the wide clip's upper part
         assert abs(lower_left - 40 * moment).max() < 8
 
 
@@ -109,8 +117,8 @@ def test_odd_titles_can_be_drawn():
 
 
 def test_an_animation_too_large_shows_fewer_moments_for_longer():
-    """A picture of 1000 x 1016 pixels has 1.016 million, so 39 fit into 40 million: every third of
-    100 moments is shown.
+    """A picture of 1000 x 1016 pixels has 1.016 million, so 39 fit into 40 million:
+    every third of 100 moments is shown.
     """
     clip = [frame_of(16, 16, 60 * (moment // 3 % 4)) for moment in range(100)]
     picture, _ = picture_in(animate([clip], ["x"], width=1000, frames_per_second=10))
@@ -157,11 +165,18 @@ def test_a_hundred_classes_are_drawn_without_names():
 
 
 def test_the_curve_says_what_the_fewest_clips_teach():
-    rows = [("few groups", 1, 10, 0.2), ("few groups", 1, 10, 0.4), ("few groups", 2, 20, 0.8)]
+    rows = [
+        ("few groups", 1, 10, 0.2),
+        ("few groups", 1, 10, 0.4),
+        ("few groups", 2, 20, 0.8),
+    ]
     rows += [("all groups", 1, 10, 0.5), ("all groups", 2, 20, 0.8)]
     curve = pd.DataFrame(rows, columns=["source", "groups", "clips", "accuracy"])
     [axis] = draw_curve(curve, 0.1).axes
-    assert axis.get_title() == "Trained on 10 clips: 50% (all groups), 30% (few groups) right"
+    assert (
+        axis.get_title()
+        == "Trained on 10 clips: 50% (all groups), 30% (few groups) right"
+    )
     assert {len(line.get_xdata()) for line in axis.lines[:2]} == {2}
 
 
@@ -179,11 +194,16 @@ def row_of(method, accuracy, low, high):
 
 def test_intervals_are_drawn_from_above_as_the_rows_come():
     rows = [row_of("vote", 0.5, 0.4, 0.6), row_of("$mean_1$", 0.7, None, None)]
-    figure = draw_intervals(rows, 1 / 14, "Better", ("on training groups", [None, 0.8]), "test")
+    figure = draw_intervals(
+        rows, 1 / 14, "Better", ("on training groups", [None, 0.8]), "test"
+    )
     figure.canvas.draw()
     [axis] = figure.axes
     assert axis.get_title(loc="left") == "Better" and axis.get_xlim() == (0, 1)
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["vote", "$mean_1$"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == [
+        "vote",
+        "$mean_1$",
+    ]
     top, bottom = axis.transData.transform([(0, 0), (0, 1)])[:, 1]
     assert top > bottom
     drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in axis.lines]
@@ -204,7 +224,9 @@ def test_intervals_need_nothing_beside_them():
 
 
 def test_the_caption_of_a_frame_fits_above_it():
-    """The longest class name of the built-in clips, and its row's usual width and height."""
+    """The longest class name of the built-in clips, and its row's usual width and
+    height.
+    """
     figure = show_frames([frame_of(64, 48)] * 7, ["WalkBackwards"] * 7, title="All")
     figure.canvas.draw()
     boxes = [axis.title.get_window_extent() for axis in figure.axes]

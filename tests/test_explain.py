@@ -1,13 +1,15 @@
-"""Notebook 07: the exact map of a linear classifier, covered windows, calibration, neighbours."""
+"""Notebook 07: the exact map of a linear classifier, covered windows, calibration,
+neighbours.
+"""
 
 import toolbox  # noqa: F401  before Keras, which it silences
-from toolbox.validate import as_array
+from toolbox.models.clip_features import as_array
 
 import numpy as np
 import pytest
 from scipy.special import softmax
 
-from framevote.explain import (
+from lessons.explain import (
     best_temperature,
     cover,
     exact_map,
@@ -20,7 +22,7 @@ from framevote.explain import (
     tempered,
     window_at,
 )
-from framevote.pooling import linear_classifier, mean_and_deviation, square_roots
+from lessons.pooling import linear_classifier, mean_and_deviation, square_roots
 
 
 def maps_of_noise(steps=5, side=3, channels=6, seed=0):
@@ -30,7 +32,9 @@ def maps_of_noise(steps=5, side=3, channels=6, seed=0):
 
 
 def fitted_classifier(labels, channels=6):
-    clips = as_array([maps_of_noise(seed=k, channels=channels) for k in range(len(labels))])
+    clips = as_array(
+        [maps_of_noise(seed=k, channels=channels) for k in range(len(labels))]
+    )
     pooled = as_array([clip.mean(axis=(1, 2)) for clip in clips])
     model = linear_classifier(mean_and_deviation, square_roots)
     return model.fit(pooled, np.array(labels)), clips, pooled
@@ -43,14 +47,19 @@ def fitted_classifier(labels, channels=6):
 def test_the_maps_sum_to_the_logits(labels):
     model, clips, pooled = fitted_classifier(labels)
     weights, constants = logit_parts(model)
-    assert weights.shape == (len(set(labels)), 12) and constants.shape == (len(set(labels)),)
+    assert weights.shape == (len(set(labels)), 12) and constants.shape == (
+        len(set(labels)),
+    )
     for maps, said in zip(clips, model.predict_proba(pooled), strict=True):
         logits = [2 * exact_map(maps, one).sum() for one in weights] + constants
         assert softmax(logits) == pytest.approx(said, abs=1e-5)
 
 
 def test_the_gradient_is_that_of_the_roots_at_a_fixed_norm():
-    maps, weights = maps_of_noise().astype(float), np.random.default_rng(1).normal(size=12)
+    maps, weights = (
+        maps_of_noise().astype(float),
+        np.random.default_rng(1).normal(size=12),
+    )
 
     def roots(maps):
         frames = maps.mean(axis=(1, 2))
@@ -69,7 +78,9 @@ def test_evidence_lies_where_the_channel_is_active():
     maps = np.zeros((2, 3, 3, 2), "float32")
     maps[:, 0, 2, 0], maps[:, 1, 1, 1] = 1, 4
     heat = exact_map(maps, np.array([1.0, -1.0, 0, 0]))
-    assert heat[0, 0, 2] == pytest.approx(1 / 2 / np.sqrt(5) / 2)  # root 1 of norm root 5, halved
+    assert heat[0, 0, 2] == pytest.approx(
+        1 / 2 / np.sqrt(5) / 2
+    )  # root 1 of norm root 5, halved
     assert heat[1, 1, 1] == pytest.approx(-2 / 2 / np.sqrt(5) / 2)
     assert np.count_nonzero(heat) == 4
 
@@ -82,7 +93,9 @@ def test_a_still_clip_has_no_deviation_and_no_division_by_zero(steps):
     assert (exact_map(maps, by_deviation) == 0).all()
     by_mean = exact_map(maps, 1 - by_deviation)
     roots = np.sqrt(maps.mean(axis=(0, 1, 2)))
-    assert 2 * by_mean.sum() == pytest.approx(roots.sum() / np.linalg.norm(roots), rel=1e-5)
+    assert 2 * by_mean.sum() == pytest.approx(
+        roots.sum() / np.linalg.norm(roots), rel=1e-5
+    )
 
 
 def test_grad_cam_of_the_whole_clip_misses_the_deviation():
@@ -93,7 +106,9 @@ def test_grad_cam_of_the_whole_clip_misses_the_deviation():
 
 def test_grad_cam_is_the_positive_part_where_only_the_mean_counts():
     maps, weights = maps_of_noise(), np.array([1, -2, 3, -1, 0, 1] + 6 * [0.0])
-    assert np.allclose(grad_cam(maps, weights), np.maximum(exact_map(maps, weights), 0), atol=1e-6)
+    assert np.allclose(
+        grad_cam(maps, weights), np.maximum(exact_map(maps, weights), 0), atol=1e-6
+    )
 
 
 # Windows
@@ -131,7 +146,9 @@ def test_reliability_by_hand():
     assert table["confidence"].tolist() == pytest.approx([0.65, 0.85])
     assert table["accuracy"].tolist() == [1, 0.5]
     assert error == pytest.approx(0.35)
-    assert (table["low"] <= table["accuracy"]).all() and (table["accuracy"] <= table["high"]).all()
+    assert (table["low"] <= table["accuracy"]).all() and (
+        table["accuracy"] <= table["high"]
+    ).all()
 
 
 @pytest.mark.parametrize(("n", "bins"), [(10, 1), (60, 2), (294, 10), (1000, 10)])

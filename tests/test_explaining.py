@@ -1,9 +1,7 @@
 """What notebook 07 stands on: folds, clips and their pictures, masks, drawings."""
 
 import toolbox  # noqa: F401  before cv2, which it silences
-from toolbox.draw_errors import draw_by_group, draw_heat, draw_reliability
-from toolbox.explaining import each, mixed_folds, pictures_of, see, spread_over
-from toolbox.masks import (
+from toolbox.clips.masks import (
     HEIGHT,
     MEAN_COLOUR,
     WIDTH,
@@ -13,6 +11,9 @@ from toolbox.masks import (
     without_person,
     without_scene,
 )
+from toolbox.evaluation.groups_left_out import mixed_folds, spread_over
+from toolbox.models.clip_features import each, pictures_of, see
+from toolbox.plots.scores import draw_by_group, draw_heat, draw_reliability
 
 import cv2
 import matplotlib.pyplot as plt
@@ -22,13 +23,15 @@ import pytest
 from clips import write_clip
 from PIL import Image
 
-from framevote.transfer import to_network_size
+from lessons.transfer import to_network_size
 
 # Clips to look at
 
 
 def test_clips_are_spread_over_groups_and_classes():
-    labels, groups = (part.ravel() for part in np.meshgrid(list("abcdef"), ["g1", "g2", "g3"]))
+    labels, groups = (
+        part.ravel() for part in np.meshgrid(list("abcdef"), ["g1", "g2", "g3"])
+    )
     labels, groups = np.repeat(labels, 3), np.repeat(groups, 3)
     few = spread_over(labels, groups, 12)
     assert len(set(few)) == 12
@@ -40,7 +43,9 @@ def test_clips_are_spread_over_groups_and_classes():
 
 
 def test_mixed_folds_share_out_each_groups_clips_of_each_class():
-    labels, groups = (part.ravel() for part in np.meshgrid(list("ab" * 3), ["g1", "g2"]))
+    labels, groups = (
+        part.ravel() for part in np.meshgrid(list("ab" * 3), ["g1", "g2"])
+    )
     folds = mixed_folds(labels, groups)
     table = pd.crosstab([labels, groups], folds)
     assert table.shape == (4, 3) and (table == 1).all(axis=None)
@@ -48,12 +53,17 @@ def test_mixed_folds_share_out_each_groups_clips_of_each_class():
 
 
 def test_where_nothing_can_be_shared_out_the_mixed_folds_are_groups():
-    labels, groups = (part.ravel() for part in np.meshgrid(list("abc"), ["g1", "g2", "g3"]))
+    labels, groups = (
+        part.ravel() for part in np.meshgrid(list("abc"), ["g1", "g2", "g3"])
+    )
     assert mixed_folds(labels, groups).tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 
 
 def test_each_picture_of_each_clip_is_changed():
-    clips, marks = [np.ones((2, 3, 3)), np.ones((1, 3, 3))], [np.array([2, 3]), np.array([4])]
+    clips, marks = (
+        [np.ones((2, 3, 3)), np.ones((1, 3, 3))],
+        [np.array([2, 3]), np.array([4])],
+    )
     changed = each(lambda picture, mark: picture * mark, clips, marks)
     assert [clip[:, 0, 0].tolist() for clip in changed] == [[2, 3], [4]]
     assert each(len, []) == []
@@ -99,7 +109,8 @@ def test_the_mask_of_a_moment(mask_file):
     assert mask[40:80, 60:100].all() and mask.sum() == 1600
     assert (person_mask(mask_file, 7) == person_mask(mask_file, 2)).all()
     assert (
-        masks_for(mask_file, 2, every=2)[1][50, 110] and not masks_for(mask_file, 2, 2)[0][50, 110]
+        masks_for(mask_file, 2, every=2)[1][50, 110]
+        and not masks_for(mask_file, 2, 2)[0][50, 110]
     )
 
 
@@ -150,8 +161,21 @@ def test_the_table_of_classes_and_groups_holds_the_means():
     right, labels = np.array([1, 0, 1, 1], bool), np.array(["a", "a", "b", "b"])
     figure = draw_by_group(right, labels, np.array(["g1", "g2", "g1", "g1"]), "title")
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts == ["100%", "0%", "50%", "100%", "100%", "100%", "0%", "75%"]  # b has no g2
-    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["a", "b", "all"]
+    assert texts == [
+        "100%",
+        "0%",
+        "50%",
+        "100%",
+        "100%",
+        "100%",
+        "0%",
+        "75%",
+    ]  # b has no g2
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == [
+        "a",
+        "b",
+        "all",
+    ]
     plt.close(figure)
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 
-from toolbox.features import FeatureFile, way_of
+from toolbox.store.growing_array import FeatureFile, way_of
 
 import numpy as np
 import pytest
@@ -33,7 +33,11 @@ def test_all_rows_make_a_file_that_numpy_reads(target):
     assert features.dtype == np.float16
     assert np.array_equal(features, ROWS)
     assert way_of(target) == "plain"
-    assert sorted(path.suffix for path in target.parent.iterdir()) == [".json", ".lock", ".npy"]
+    assert sorted(path.suffix for path in target.parent.iterdir()) == [
+        ".json",
+        ".lock",
+        ".npy",
+    ]
 
 
 def test_a_whole_file_is_kept(target):
@@ -61,7 +65,9 @@ def test_other_facts_begin_anew(target):
 
 @pytest.mark.parametrize("lost", [1, 5, 12, 13, 40])
 def test_rows_that_were_not_written_whole_are_written_again(target, lost):
-    """Six bytes a place, twelve a row: what is cut off costs whole rows, and nothing else."""
+    """Six bytes a place, twelve a row: what is cut off costs whole rows, and nothing
+    else.
+    """
     write(target, upto=6)
     unfinished = target.with_suffix(".unfinished")
     os.truncate(unfinished, unfinished.stat().st_size - lost)
@@ -106,7 +112,10 @@ def test_a_damaged_note_counts_as_none(target):
 
 
 def test_an_error_in_the_middle_keeps_the_rows_and_lets_go_of_the_file(target):
-    with pytest.raises(OSError, match="disk"), FeatureFile(target, ROWS.shape, ("a",)) as file:
+    with (
+        pytest.raises(OSError, match="disk"),
+        FeatureFile(target, ROWS.shape, ("a",)) as file,
+    ):
         file.append(ROWS[:3])
         raise OSError("disk full")
     assert not target.exists()
@@ -117,7 +126,7 @@ def test_two_writers_at_once_are_told_apart(target):
     script = """
 import sys
 from pathlib import Path
-from toolbox.features import FeatureFile
+from toolbox.store.growing_array import FeatureFile
 try:
     with FeatureFile(Path(sys.argv[1]), (10, 2, 3), ("a",)) as file:
         print(file.done)
@@ -126,5 +135,7 @@ except RuntimeError as error:
 """
     with FeatureFile(target, ROWS.shape, ("a",)) as file:
         file.append(ROWS[:3])
-        assert f"Process {os.getpid()} is writing features.npy" in run_python(script, target)
+        assert f"Process {os.getpid()} is writing features.npy" in run_python(
+            script, target
+        )
     assert run_python(script, target) == "3\n"

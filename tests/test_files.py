@@ -1,14 +1,16 @@
-"""toolbox.files: whole files, CSV and JSON that say when they are damaged, JPEG."""
+"""toolbox.store.files: whole files, CSV and JSON that say when they are damaged,
+JPEG.
+"""
 
 import errno
 import os
 
-from toolbox.files import (
+from toolbox.store.files import (
     is_whole_jpeg,
     read_csv,
     read_json,
     save_array,
-    whole_file,
+    whole,
     write_csv,
     write_jpeg,
     write_json,
@@ -30,7 +32,7 @@ def files_in(folder):
 
 def test_a_file_appears_only_when_it_is_complete(tmp_path):
     target = tmp_path / "new" / "file.txt"
-    with whole_file(target) as temporary:
+    with whole(target) as temporary:
         temporary.write_text("complete")
         assert not target.exists()
     assert files_in(target.parent) == {"file.txt": "complete"}
@@ -40,7 +42,7 @@ def test_a_file_appears_only_when_it_is_complete(tmp_path):
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
     target = tmp_path / "file.txt"
     target.write_text("old")
-    with pytest.raises(error), whole_file(target) as temporary:
+    with pytest.raises(error), whole(target) as temporary:
         temporary.write_text("half of the n")
         raise error
     assert files_in(tmp_path) == {"file.txt": "old"}
@@ -106,7 +108,10 @@ def test_a_damaged_table_is_named(tmp_path, content):
 def test_only_the_columns_that_are_asked_for_are_read(tmp_path):
     path = tmp_path / "videos.csv"
     write_csv(pd.DataFrame({"clip": ["007"], "fps": [25.0], "class": ["None"]}), path)
-    assert read_csv(path, ["clip", "fps"]).to_dict("list") == {"clip": ["007"], "fps": [25]}
+    assert read_csv(path, ["clip", "fps"]).to_dict("list") == {
+        "clip": ["007"],
+        "fps": [25],
+    }
     with pytest.raises(ValueError, match=r"videos\.csv is damaged"):
         read_csv(path, ["clip", "seconds"])
 
@@ -162,7 +167,14 @@ def test_what_counts_as_a_whole_jpeg(tmp_path):
     assert is_whole_jpeg(path)
     assert not is_whole_jpeg(tmp_path / "missing.jpg")
     assert not is_whole_jpeg(tmp_path)
-    for content in (b"", b"\xff", whole[:2], whole[:-1], whole[: len(whole) // 2], whole[2:]):
+    for content in (
+        b"",
+        b"\xff",
+        whole[:2],
+        whole[:-1],
+        whole[: len(whole) // 2],
+        whole[2:],
+    ):
         path.write_bytes(content)
         assert not is_whole_jpeg(path), content[:4]
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + whole)

@@ -1,14 +1,14 @@
 """Notebook 02: a label for each frame."""
 
-from toolbox.datasets import make_video_table
-from toolbox.resume import extract_frames
+from toolbox.clips.clip_table import make_video_table
+from toolbox.clips.extract import extract_frames
 
 import pytest
 from clips import make_dataset, write_clip
 
-from framevote.frame_table import build_frame_table
-from framevote.frames import extract_clip
-from framevote.transfer import load_frame
+from lessons.frame_table import build_frame_table
+from lessons.frames import extract_clip
+from lessons.transfer import load_frame
 
 
 @pytest.fixture
@@ -28,7 +28,9 @@ def test_each_frame_gets_the_class_and_group_of_its_clip(frames):
     assert left_out.empty
     assert sorted(table["image"]) == sorted(path.name for path in folder.iterdir())
     for row in table.itertuples():
-        assert row.image.startswith(row.video.split("/")[1].removesuffix(".avi") + "_frame")
+        assert row.image.startswith(
+            row.video.split("/")[1].removesuffix(".avi") + "_frame"
+        )
         assert row.video.split("/")[0] == table.loc[row.Index, "class"]
         assert f"_{row.group}_" in row.image
 
@@ -64,7 +66,9 @@ def test_a_truncated_frame_is_mended_by_extracting_again(frames):
     path = folder / "v_Walk_g01_c01_frame0.jpg"
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"v_Walk_g01_c01_frame0\.jpg .*not a complete JPEG"):
+    with pytest.raises(
+        ValueError, match=r"v_Walk_g01_c01_frame0\.jpg .*not a complete JPEG"
+    ):
         load_frame(path)
     extract_frames(extract_clip, videos, source, folder)
     assert path.read_bytes() == whole
@@ -78,7 +82,10 @@ def test_the_order_of_clips_is_that_of_the_table(frames):
     folder, videos, _ = frames
     backwards = videos[::-1].reset_index(drop=True)
     table, _ = build_frame_table(folder, backwards)
-    assert table.drop_duplicates("video")["video"].tolist() == videos["video"].tolist()[::-1]
+    assert (
+        table.drop_duplicates("video")["video"].tolist()
+        == videos["video"].tolist()[::-1]
+    )
 
 
 def test_a_class_is_never_read_off_a_file_name(frames):
@@ -87,7 +94,9 @@ def test_a_class_is_never_read_off_a_file_name(frames):
     whole = (folder / "v_Run_g01_c01_frame0.jpg").read_bytes()
     for name in ("v_Walk_g01_frame1_frame0.jpg", "v_Walk_g01_frame1_frame10.jpg"):
         (folder / name).write_bytes(whole)
-    odd = videos.iloc[:1].assign(clip="v_Walk_g01_frame1", video="Run/odd.avi", group="g08")
+    odd = videos.iloc[:1].assign(
+        clip="v_Walk_g01_frame1", video="Run/odd.avi", group="g08"
+    )
     odd["class"] = "$5 vs 10"
     table, left_out = build_frame_table(folder, odd)
     assert table.to_numpy().tolist() == [

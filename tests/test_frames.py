@@ -3,8 +3,8 @@
 import json
 import math
 
-from toolbox.datasets import make_video_table
-from toolbox.resume import extract_frames
+from toolbox.clips.clip_table import make_video_table
+from toolbox.clips.extract import extract_frames
 
 import cv2
 import numpy as np
@@ -24,11 +24,13 @@ from clips import (
     write_clip,
 )
 
-from framevote.frames import extract_clip, sample_frames
+from lessons.frames import extract_clip, sample_frames
 
 
 def kept(clip, per_second):
-    """The numbers of the sampled frames among all frames of a clip, and the problems."""
+    """The numbers of the sampled frames among all frames of a clip, and the
+    problems.
+    """
     everything = [frame.tobytes() for frame in read_all(clip)]
     assert len(set(everything)) == len(everything)  # they can be told apart
     problems = []
@@ -62,7 +64,9 @@ def test_which_frames_are_kept_by_hand(tmp_path, frames, fps, per_second, expect
 @pytest.mark.parametrize("fps", [1, 12.5, 23.976, 25, 29.97, 59.94])
 @pytest.mark.parametrize("per_second", [0.5, 1, 3, 7.3, 10])
 def test_the_frames_are_the_nearest_to_each_moment(monkeypatch, fps, per_second):
-    """A video without pictures, whose frames are their numbers: long clips cost nothing."""
+    """A video without pictures, whose frames are their numbers: long clips cost
+    nothing.
+    """
 
     class Numbers:
         problem = ""
@@ -83,7 +87,7 @@ def test_the_frames_are_the_nearest_to_each_moment(monkeypatch, fps, per_second)
         def retrieve(self):
             return self.position
 
-    monkeypatch.setattr("framevote.frames.open_video", Numbers)
+    monkeypatch.setattr("lessons.frames.open_video", Numbers)
     numbers = list(sample_frames("clip", per_second))
     assert (np.diff(numbers) >= 1).all()
     if fps >= per_second:
@@ -203,15 +207,17 @@ EXTRACT = """
 import sys
 from pathlib import Path
 import pandas as pd
-from framevote.frames import extract_clip
-from toolbox.resume import extract_frames
+from lessons.frames import extract_clip
+from toolbox.clips.extract import extract_frames
 table, source, folder = map(Path, sys.argv[1:])
 extract_frames(extract_clip, pd.read_csv(table), source, folder, 25, threads=2)
 """
 
 
 def test_killed_and_run_again_it_leaves_the_same_bytes(tmp_path):
-    source = make_dataset(tmp_path / "set", groups=2, clips=12, frames=50, size=(320, 240))
+    source = make_dataset(
+        tmp_path / "set", groups=2, clips=12, frames=50, size=(320, 240)
+    )
     videos, _ = make_video_table(source)
     videos.to_csv(tmp_path / "videos.csv", index=False)
     arguments = (EXTRACT, tmp_path / "videos.csv", source, tmp_path / "killed")
@@ -243,5 +249,7 @@ def test_a_report_has_a_row_for_each_clip(tmp_path):
         ["v_Run_g01_c01", 3, ""],
     ]
     journal = (tmp_path / "train_1.jsonl").read_bytes()
-    extract_frames(extract_clip, videos, source, tmp_path / "train_1")  # tries the bad clip again
+    extract_frames(
+        extract_clip, videos, source, tmp_path / "train_1"
+    )  # tries the bad clip again
     assert (tmp_path / "train_1.jsonl").read_bytes() == journal

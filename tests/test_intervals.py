@@ -3,64 +3,89 @@
 from itertools import combinations_with_replacement
 from math import factorial
 
-from toolbox.intervals import difference_over_groups, in_brackets, in_points, verdict
+from toolbox.evaluation.intervals import (
+    difference_over_groups,
+    in_brackets,
+    in_points,
+    verdict,
+)
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from framevote.voting import interval_over_groups
+from lessons.voting import interval_over_groups
 
 CLIPS = 42  # in each simulated group, as in the built-in dataset's test part
 
 
 def clips_of(right, size=CLIPS):
-    """(correct, groups) of groups of `size` clips, right[g] of them right in group g."""
+    """(correct, groups) of groups of `size` clips, right[g] of them right in group
+    g.
+    """
     correct = np.arange(size) < np.asarray(right)[:, None]
     return correct.ravel(), np.repeat(np.arange(len(right)), size)
 
 
 def betabinomial(accuracy, correlation):
-    """How many of a group's clips are right, where two clips of a group correlate so much."""
+    """How many of a group's clips are right, where two clips of a group correlate so
+    much.
+    """
     strength = 1 / correlation - 1
     return stats.betabinom(CLIPS, accuracy * strength, (1 - accuracy) * strength)
 
 
-# Three groups with 5, 6 and 7 of 10 right: accuracy 0.6, standard deviation between groups 0.1,
-# standard error 0.1 / sqrt(3), so 0.24 / (0.01 / 3) = 72 effective clips; Student's t for two
-# degrees of freedom is 4.3027, k = 18.5128 / 72 = 0.25712, and Wilson's limits are
-# (0.6 + 0.12856 -+ sqrt(0.25712 * 0.24 + 0.12856 ** 2)) / 1.25712.
+# Three groups with 5, 6 and 7 of 10 right: accuracy 0.6, standard deviation between
+# groups 0.1, standard error 0.1 / sqrt(3), so 0.24 / (0.01 / 3) = 72 effective clips;
+# Student's t for two degrees of freedom is 4.3027, k = 18.5128 / 72 = 0.25712, and
+# Wilson's limits are (0.6 + 0.12856 -+ sqrt(0.25712 * 0.24 + 0.12856 ** 2)) / 1.25712.
 def test_three_groups_by_hand():
     correct, groups = clips_of([5, 6, 7], size=10)
-    assert interval_over_groups(correct, groups) == pytest.approx((0.35705, 0.80205), abs=1e-5)
+    assert interval_over_groups(correct, groups) == pytest.approx(
+        (0.35705, 0.80205), abs=1e-5
+    )
 
 
-# Student's t for one degree of freedom is 12.7062; 0.24 / 0.1 ** 2 = 24 effective clips,
-# k = 161.448 / 24 = 6.72699: (0.6 + 3.36350 -+ sqrt(1.61448 + 11.31311)) / 7.72699.
+# Student's t for one degree of freedom is 12.7062; 0.24 / 0.1 ** 2 = 24 effective
+# clips, k = 161.448 / 24 = 6.72699: (0.6 + 3.36350 -+ sqrt(1.61448 + 11.31311)) /
+# 7.72699.
 def test_two_groups_by_hand():
     correct, groups = clips_of([5, 7], size=10)
-    assert interval_over_groups(correct, groups) == pytest.approx((0.04763, 0.97826), abs=1e-5)
+    assert interval_over_groups(correct, groups) == pytest.approx(
+        (0.04763, 0.97826), abs=1e-5
+    )
 
 
-# Groups of 2, 4 and 8 clips with accuracies 0.5, 0.5 and 0.75: 9 / 14 = 0.64286 in all, the
-# squared error is 0.020833 / 3 = 0.0069444, k = 18.5128 * 0.0069444 / 0.22959 = 0.55996, and so
-# (0.64286 + 0.27998 -+ sqrt(0.55996 * 0.22959 + 0.27998 ** 2)) / 1.55996.
+# Groups of 2, 4 and 8 clips with accuracies 0.5, 0.5 and 0.75: 9 / 14 = 0.64286 in all,
+# the squared error is 0.020833 / 3 = 0.0069444, k = 18.5128 * 0.0069444 / 0.22959 =
+# 0.55996, and so (0.64286 + 0.27998 -+ sqrt(0.55996 * 0.22959 + 0.27998 ** 2)) /
+# 1.55996.
 def test_the_accuracy_of_unequal_groups_counts_clips():
     correct = np.array([1, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0], bool)
     groups = np.repeat(["a", "b", "c"], [2, 4, 8])
-    assert interval_over_groups(correct, groups) == pytest.approx((0.29996, 0.88320), abs=1e-5)
+    assert interval_over_groups(correct, groups) == pytest.approx(
+        (0.29996, 0.88320), abs=1e-5
+    )
 
 
-# Where groups show no spread, the clips count: k = 18.5128 / 126 for 126 clips in three groups, and
-# Wilson's lower limit for an accuracy of 1 is 1 / (1 + k).
+# Where groups show no spread, the clips count: k = 18.5128 / 126 for 126 clips in three
+# groups, and Wilson's lower limit for an accuracy of 1 is 1 / (1 + k).
 def test_groups_that_are_all_right_or_all_wrong_do_not_promise_certainty():
     right, wrong = clips_of([42, 42, 42]), clips_of([0, 0, 0])
-    assert interval_over_groups(*right) == (pytest.approx(126 / (126 + 18.5128), abs=1e-5), 1.0)
-    assert interval_over_groups(*wrong) == (0.0, pytest.approx(18.5128 / (126 + 18.5128), abs=1e-5))
+    assert interval_over_groups(*right) == (
+        pytest.approx(126 / (126 + 18.5128), abs=1e-5),
+        1.0,
+    )
+    assert interval_over_groups(*wrong) == (
+        0.0,
+        pytest.approx(18.5128 / (126 + 18.5128), abs=1e-5),
+    )
 
 
 # k = 18.5128 / 30 = 0.61709: 0.5 -+ sqrt(0.61709 * 0.25 + 0.30855 ** 2) / 1.61709
-@pytest.mark.parametrize("half", [1, 0.5], ids=["half the clips", "each clip by half the seeds"])
+@pytest.mark.parametrize(
+    "half", [1, 0.5], ids=["half the clips", "each clip by half the seeds"]
+)
 def test_groups_that_are_exactly_alike_do_not_promise_certainty(half):
     correct = np.tile([half] * 5 + [1 - half] * 5, 3)
     low, high = interval_over_groups(correct, np.repeat([0, 1, 2], 10))
@@ -68,7 +93,9 @@ def test_groups_that_are_exactly_alike_do_not_promise_certainty(half):
 
 
 def test_alike_up_to_rounding_is_alike():
-    thirds = np.array([0.1 + 0.2, 0.3, 0.3])  # two spellings of 0.3 that differ in the last bit
+    thirds = np.array(
+        [0.1 + 0.2, 0.3, 0.3]
+    )  # two spellings of 0.3 that differ in the last bit
     assert len(set(thirds)) == 2
     low, high = interval_over_groups(np.repeat(thirds, 10), np.repeat([0, 1, 2], 10))
     assert high - low > 0.3
@@ -83,9 +110,9 @@ def test_the_order_of_clips_and_the_names_of_groups_do_not_matter():
     correct, groups = clips_of([20, 30, 40])
     shuffled = np.random.default_rng(0).permutation(len(correct))
     names = np.array(["g07", "g01", "Archery_g03"])[groups]
-    assert interval_over_groups(correct[shuffled], list(names[shuffled])) == pytest.approx(
-        interval_over_groups(correct, groups)
-    )
+    assert interval_over_groups(
+        correct[shuffled], list(names[shuffled])
+    ) == pytest.approx(interval_over_groups(correct, groups))
 
 
 def test_the_interval_holds_the_accuracy_and_lies_between_0_and_1():
@@ -110,38 +137,51 @@ def test_nothing_measured_is_an_error(interval):
         interval(np.array([], bool), [])
 
 
-# All ways in which three groups can turn out, each with its probability, so nothing is drawn. An
-# accuracy of 0.95 is beyond what three groups can settle: the interval errs on the wide side.
+# All ways in which three groups can turn out, each with its probability, so nothing is
+# drawn. An accuracy of 0.95 is beyond what three groups can settle: the interval errs
+# on the wide side.
 def test_three_groups_cover_the_truth_exactly():
     ways = np.array(list(combinations_with_replacement(range(CLIPS + 1), 3)))
-    orders = [factorial(3) / np.prod([factorial(n) for n in np.bincount(way)]) for way in ways]
+    orders = [
+        factorial(3) / np.prod([factorial(n) for n in np.bincount(way)]) for way in ways
+    ]
     low, high = np.array([interval_over_groups(*clips_of(way)) for way in ways]).T
     for correlation in (0.02, 0.05, 0.1, 0.2):
         for accuracy in (0.4, 0.55, 0.7, 0.85, 0.95):
-            chances = betabinomial(accuracy, correlation).pmf(ways).prod(axis=1) * orders
+            chances = (
+                betabinomial(accuracy, correlation).pmf(ways).prod(axis=1) * orders
+            )
             assert chances.sum() == pytest.approx(1)
             covered = chances[(low <= accuracy) & (accuracy <= high)].sum()
-            assert 0.93 < covered < (1 if accuracy == 0.95 else 0.97), (correlation, accuracy)
+            assert 0.93 < covered < (1 if accuracy == 0.95 else 0.97), (
+                correlation,
+                accuracy,
+            )
 
 
-# The correlation of two clips of a group is drawn anew in each case, from 0.02 to 0.2. The true
-# coverages are 94.3 to 95.3 %, and the standard error of 2,500 cases is 0.4 %.
+# The correlation of two clips of a group is drawn anew in each case, from 0.02 to 0.2.
+# The true coverages are 94.3 to 95.3 %, and the standard error of 2,500 cases is 0.4 %.
 @pytest.mark.parametrize("count", [7, 10, 25])
 @pytest.mark.parametrize("accuracy", [0.4, 0.55, 0.7, 0.85])
 def test_more_groups_cover_the_truth_in_simulated_cases(count, accuracy):
     cases, random = 2500, np.random.default_rng(count)
     correlation = random.uniform(0.02, 0.2, size=(cases, 1))
-    draws = betabinomial(accuracy, correlation).rvs(size=(cases, count), random_state=random)
+    draws = betabinomial(accuracy, correlation).rvs(
+        size=(cases, count), random_state=random
+    )
     low, high = np.array([interval_over_groups(*clips_of(right)) for right in draws]).T
     assert 0.93 < np.mean((low <= accuracy) & (accuracy <= high)) < 0.97
 
 
-# Gains of 0, 1 and 2 of 10 clips: mean 0.1, standard error 0.1 / sqrt(3), 4.3027 of them.
+# Gains of 0, 1 and 2 of 10 clips: mean 0.1, standard error 0.1 / sqrt(3), 4.3027 of
+# them.
 def test_a_difference_by_hand():
     gained, groups = clips_of([0, 1, 2], size=10)
     low, high = difference_over_groups(gained.astype(float), groups)
     assert (low, high) == pytest.approx((0.1 - 0.24841, 0.1 + 0.24841), abs=1e-5)
-    assert difference_over_groups(-gained.astype(float), groups) == pytest.approx((-high, -low))
+    assert difference_over_groups(-gained.astype(float), groups) == pytest.approx(
+        (-high, -low)
+    )
 
 
 # One clip gained in each of three groups of 10: the clips' standard deviation is
@@ -167,13 +207,17 @@ def test_differences_of_two_methods_cover_the_truth_in_simulated_cases(count):
     covered = 0
     for one, other in zip(first, second, strict=True):
         right, groups = clips_of(one)
-        low, high = difference_over_groups(clips_of(other)[0].astype(float) - right, groups)
+        low, high = difference_over_groups(
+            clips_of(other)[0].astype(float) - right, groups
+        )
         covered += low <= 0.1 <= high
     assert 0.93 < covered / cases < 0.97
 
 
 def test_ten_groups_cover_the_truth_whatever_their_spread():
-    """Gains of groups that differ in spread; the true coverage is at least 95 % (t is cautious)."""
+    """Gains of groups that differ in spread; the true coverage is at least 95 % (t
+    is cautious).
+    """
     cases, random = 4000, np.random.default_rng(10)
     groups = np.repeat(range(10), 20)
     covered = 0
@@ -188,9 +232,9 @@ def test_ten_groups_cover_the_truth_whatever_their_spread():
 # Verdicts
 
 
-# Six groups of one: t for five degrees of freedom is 2.5706. Gains of 0.2 with one group at 0: mean
-# 1 / 6, standard deviation 0.0816, margin 2.5706 * 0.0816 / sqrt(6) = 0.0857. With one group at
-# -0.4: mean 0.1, standard deviation 0.2449, margin 0.257.
+# Six groups of one: t for five degrees of freedom is 2.5706. Gains of 0.2 with one
+# group at 0: mean 1 / 6, standard deviation 0.0816, margin 2.5706 * 0.0816 / sqrt(6) =
+# 0.0857. With one group at -0.4: mean 0.1, standard deviation 0.2449, margin 0.257.
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -204,7 +248,8 @@ def test_ten_groups_cover_the_truth_whatever_their_spread():
 )
 def test_verdicts_by_hand(values, expected):
     assert (
-        verdict(np.array(values, float), [f"g{group}" for group in range(len(values))]) == expected
+        verdict(np.array(values, float), [f"g{group}" for group in range(len(values))])
+        == expected
     )
 
 
@@ -217,7 +262,9 @@ def test_clips_of_few_groups_tell_nothing_however_many():
 def test_two_equal_methods_are_seldom_told_apart(count):
     """Both are right on 60 % of the clips, and each has groups that suit it."""
     cases, random = 3000, np.random.default_rng(count)
-    first, second = betabinomial(0.6, 0.1).rvs(size=(2, cases, count), random_state=random)
+    first, second = betabinomial(0.6, 0.1).rvs(
+        size=(2, cases, count), random_state=random
+    )
     told = 0
     for one, other in zip(first, second, strict=True):
         right, groups = clips_of(one)
@@ -240,12 +287,17 @@ def test_a_clear_difference_is_found():
 def test_an_interval_as_text():
     assert in_brackets(0.414, 0.626) == "(41% to 63%)"
     assert in_brackets(0, 1.0) == "(0% to 100%)"
-    assert in_brackets(None, None) == in_brackets(np.nan, np.nan) == "(one group, no interval)"
+    assert (
+        in_brackets(None, None)
+        == in_brackets(np.nan, np.nan)
+        == "(one group, no interval)"
+    )
 
 
 def test_a_difference_in_points():
     groups = np.repeat(["a", "b", "c"], 10)
     gain = np.concatenate([[1] * k + [0] * (10 - k) for k in (1, 2, 3)])
-    # mean 0.2, deviation 0.1 between three groups, t = 4.303: 0.2 +- 4.303 * 0.1 / sqrt(3)
+    # mean 0.2, deviation 0.1 between three groups, t = 4.303: 0.2 +- 4.303 * 0.1 /
+    # sqrt(3)
     assert in_points(gain, groups) == "+20 (-5 to +45)"
     assert in_points(gain[:10], groups[:10]) == "+10"

@@ -1,6 +1,6 @@
 """Results kept with what they were made from."""
 
-from toolbox.kept import kept
+from toolbox.store.kept import kept
 
 import numpy as np
 import pytest

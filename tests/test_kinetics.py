@@ -1,9 +1,11 @@
-"""A Kinetics network as an extra: its data path, with random weights where PyTorch is installed."""
+"""A Kinetics network as an extra: its data path, with random weights where PyTorch
+is installed.
+"""
 
 import builtins
 from types import SimpleNamespace
 
-from toolbox import kinetics
+from toolbox.models import kinetics
 
 import cv2
 import numpy as np
@@ -24,15 +26,21 @@ def test_a_frame_is_prepared_as_the_network_was_trained():
 def test_the_middle_of_the_frame_is_what_remains():
     frame = np.zeros((128, 171, 3), "uint8")
     frame[8:120, 30:142] = 255
-    assert np.allclose(kinetics.prepare(frame) * kinetics.DEVIATION + kinetics.MEAN, 1, atol=1e-5)
+    assert np.allclose(
+        kinetics.prepare(frame) * kinetics.DEVIATION + kinetics.MEAN, 1, atol=1e-5
+    )
 
 
 def test_windows_follow_the_clock_and_cover_the_clip(tmp_path, monkeypatch):
-    monkeypatch.setattr(kinetics, "prepare", lambda frame: frame.mean((0, 1), keepdims=True))
+    monkeypatch.setattr(
+        kinetics, "prepare", lambda frame: frame.mean((0, 1), keepdims=True)
+    )
     write_clip(tmp_path / "clip.avi", frames=100, fps=30)  # 50 at 15 a second
     windows = kinetics.windows_of_frames(tmp_path / "clip.avi")
     assert windows.shape == (4, 3, 16, 1, 1)
-    seen = np.stack([f.mean((0, 1)) for f in kinetics.frames_shown(tmp_path / "clip.avi", 15)])
+    seen = np.stack(
+        [f.mean((0, 1)) for f in kinetics.frames_shown(tmp_path / "clip.avi", 15)]
+    )
     assert len(seen) == 50
     for window, start in zip(windows, (0, 11, 23, 34), strict=True):
         assert np.allclose(window[:, :, 0, 0].T, seen[start : start + 16])
@@ -74,10 +82,14 @@ def test_our_preparation_is_torchvisions():
     transform = models.get_weight(kinetics.WEIGHTS).transforms()
     frame = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype="uint8")
     frame = cv2.resize(frame, (320, 240), interpolation=cv2.INTER_CUBIC)
-    theirs = transform(torch.from_numpy(frame[None, :, :, ::-1].copy()).permute(0, 3, 1, 2))
+    theirs = transform(
+        torch.from_numpy(frame[None, :, :, ::-1].copy()).permute(0, 3, 1, 2)
+    )
     ours = kinetics.prepare(frame).transpose(2, 0, 1)
     assert theirs.shape == (3, 1, 112, 112)
-    assert np.abs(theirs[:, 0].numpy() - ours).mean() < 0.02  # they round to whole grey levels
+    assert (
+        np.abs(theirs[:, 0].numpy() - ours).mean() < 0.02
+    )  # they round to whole grey levels
 
 
 @pytest.mark.parametrize("missing", ["torch", "torchvision.models"])
@@ -103,7 +115,10 @@ def test_without_the_weights_one_line_says_so(pocket, monkeypatch, capsys):
 
     monkeypatch.setattr(kinetics, "video_network", unreachable)
     assert kinetics.kinetics_clips(*pocket) is None
-    assert capsys.readouterr().out == "skipped: the weights can't be fetched (no route to host)\n"
+    assert (
+        capsys.readouterr().out
+        == "skipped: the weights can't be fetched (no route to host)\n"
+    )
 
 
 def test_a_clip_that_cannot_be_read_is_named(pocket, monkeypatch):

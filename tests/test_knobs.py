@@ -1,6 +1,6 @@
-"""toolbox.knobs: knobs that make no sense are told in one sentence."""
+"""toolbox.page.knobs: knobs that make no sense are told in one sentence."""
 
-from toolbox.knobs import check_knobs
+from toolbox.page.knobs import check_knobs
 
 import pytest
 
@@ -23,7 +23,10 @@ def test_knobs_in_their_range_pass():
     [
         ((30, 0.1, 0.5), "KNOB = 30: it must be a number from 0.1 to 0.5."),
         ((-1, 0.5, 10.0), "KNOB = -1: it must be a number from 0.5 to 10.0."),
-        ((float("nan"), 0.5, 10.0), "KNOB = nan: it must be a number from 0.5 to 10.0."),
+        (
+            (float("nan"), 0.5, 10.0),
+            "KNOB = nan: it must be a number from 0.5 to 10.0.",
+        ),
         (("1", 0.5, 10.0), "KNOB = '1': it must be a number from 0.5 to 10.0."),
         ((2.5, 1, 16), "KNOB = 2.5: it must be a whole number from 1 to 16."),
         ((True, 1, 16), "KNOB = True: it must be a whole number from 1 to 16."),

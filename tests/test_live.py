@@ -1,10 +1,12 @@
-"""toolbox.live: frames of a camera, and the upload form in a kernel as JupyterLab starts it."""
+"""toolbox.page.camera: frames of a camera, and the upload form in a kernel as
+JupyterLab starts it.
+"""
 
 import ast
 import os
 import time
 
-from toolbox.live import camera_frames, upload_form
+from toolbox.page.camera import camera_frames, upload_form
 
 import nbformat
 import numpy as np
@@ -51,7 +53,9 @@ def test_the_camera_is_released_when_the_loop_breaks(tmp_path):
     for _ in range(20):  # at any moment of the reading
         frames = camera_frames(str(clip))
         next(frames)
-        camera, reader = (frames.gi_frame.f_locals[name] for name in ("camera", "reader"))
+        camera, reader = (
+            frames.gi_frame.f_locals[name] for name in ("camera", "reader")
+        )
         assert camera.isOpened()
         frames.close()  # as `break` does
         assert not camera.isOpened()
@@ -65,14 +69,16 @@ def test_outside_jupyterlab_there_is_no_form(monkeypatch, capsys):
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     assert upload_form(print) is None
     said = capsys.readouterr().out
-    assert said == "Open this notebook in JupyterLab (make lab) to upload a video here.\n"
+    assert (
+        said == "Open this notebook in JupyterLab (make lab) to upload a video here.\n"
+    )
 
 
 FORM = """
 import sys
 sys.path.insert(0, "notebooks")
-from toolbox.live import upload_form
-from toolbox.videos import probe
+from toolbox.page.camera import upload_form
+from toolbox.clips.read import probe
 import matplotlib.pyplot as plt
 import pandas as pd
 
@@ -93,16 +99,24 @@ def give(path):
 
 
 def answers_to(*cells):
-    """Execute the form's cell and then these, in a kernel with the session's name that JupyterLab's
-    server gives it: what the form's Output showed after each of them, and what each itself did.
+    """Execute the form's cell and then these, in a kernel with the session's name
+    that JupyterLab's server gives it: what the form's Output showed after each of
+    them, and what each itself did.
     """
     sources = [FORM]
     for cell in cells:
         sources += [cell, "[dict(output) for output in answer.outputs]"]
-    notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, sources)))
-    client = NotebookClient(notebook, timeout=100, resources={"metadata": {"path": COURSE}})
+    notebook = nbformat.v4.new_notebook(
+        cells=list(map(nbformat.v4.new_code_cell, sources))
+    )
+    client = NotebookClient(
+        notebook, timeout=100, resources={"metadata": {"path": COURSE}}
+    )
     client.execute(env={**os.environ, "JPY_SESSION_NAME": "10.ipynb"})
-    shown = [ast.literal_eval(cell.outputs[0].data["text/plain"]) for cell in notebook.cells[2::2]]
+    shown = [
+        ast.literal_eval(cell.outputs[0].data["text/plain"])
+        for cell in notebook.cells[2::2]
+    ]
     return shown, [cell.outputs for cell in notebook.cells[1::2]]
 
 
@@ -120,7 +134,9 @@ def test_the_form_answers_below_itself(tmp_path):
     first, surer, unreadable, figure, nothing, _ = shown
     assert [output["data"]["text/plain"] for output in first] == ["('.MP4', 12, 0.5)"]
     assert [output["data"]["text/plain"] for output in surer] == ["('.MP4', 12, 0.75)"]
-    assert [output["text"] for output in unreadable] == ["not a video that OpenCV can open\n"]
+    assert [output["text"] for output in unreadable] == [
+        "not a video that OpenCV can open\n"
+    ]
     assert ["image/png" in output["data"] for output in figure] == [True]
     assert nothing == []
     assert outputs[:-1] == [[]] * 5  # no figure is shown again below a later cell

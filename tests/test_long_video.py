@@ -9,8 +9,8 @@ PEAK_AFTER_EACH = """
 import sys
 from pathlib import Path
 
-from toolbox.annotate import annotate
-from toolbox.clips import look_at
+from toolbox.clips.write import annotate
+from toolbox.models.clip_features import look_at
 
 import cv2
 
@@ -33,13 +33,19 @@ for path in map(Path, sys.argv[1:]):
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems don't tell the peak this way")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems don't tell the peak this way"
+)
 def test_memory_is_flat_on_a_long_video(tmp_path):
     short, long = (
         write_with_pyav(tmp_path / f"{seconds}.mp4", fps=4, frames=4 * seconds)
         for seconds in (135, 2700)
     )
-    rows = [line.split() for line in run_python(PEAK_AFTER_EACH, short, long).splitlines()]
+    rows = [
+        line.split() for line in run_python(PEAK_AFTER_EACH, short, long).splitlines()
+    ]
     assert [row[:2] for row in rows] == [["540", "True"], ["10800", "True"]]
     after_short, after_long = (float(row[2]) for row in rows)
-    assert after_long - after_short < 60  # MB; its frames alone, as they are stored, have 90
+    assert (
+        after_long - after_short < 60
+    )  # MB; its frames alone, as they are stored, have 90

@@ -1,4 +1,6 @@
-"""The built-in clips as they lie in the repository, and the movements they are rendered from."""
+"""The built-in clips as they lie in the repository, and the movements they are
+rendered from.
+"""
 
 import sys
 from functools import cache
@@ -66,7 +68,9 @@ def test_each_mask_shows_a_person():
 
 
 def test_masks_are_of_the_frames_as_encoded():
-    """Where the masks change, so does the picture; less so where they change at other times."""
+    """Where the masks change, so does the picture; less so where they change at
+    other times.
+    """
     path = next(path for path in VIDEOS if path.stem == "v_Jump_g02_c01")
     capture, frames = cv2.VideoCapture(str(path)), []
     while (read := capture.read())[0]:
@@ -75,7 +79,9 @@ def test_masks_are_of_the_frames_as_encoded():
     changed = [np.abs(a - b).mean(axis=2) for a, b in pairwise(frames)]
     own = [a ^ b for a, b in pairwise(masks)]
     fit = np.mean([change[at].mean() for change, at in zip(changed, own, strict=True)])
-    other = np.mean([change[at].mean() for change, at in zip(changed, own[::-1], strict=True)])
+    other = np.mean(
+        [change[at].mean() for change, at in zip(changed, own[::-1], strict=True)]
+    )
     assert fit > 1.5 * other
 
 
@@ -93,7 +99,9 @@ def test_masks_of_the_reversed_class_are_those_of_the_other_in_opposite_order(fo
 
 
 def test_clips_and_masks_are_small():
-    sizes = [path.stat().st_size for path in [*VIDEOS, *(MOCAP / "masks").glob("*.png")]]
+    sizes = [
+        path.stat().st_size for path in [*VIDEOS, *(MOCAP / "masks").glob("*.png")]
+    ]
     assert sum(sizes) <= 30e6
 
 
@@ -109,10 +117,18 @@ def march():
     for part in motions.QUATERNION_SLICES:
         poses[:, part.start] = 1
     for side, way in (("right", 1), ("left", -1)):
-        poses[:, motions.JOINT_SLICES[f"{side}_hip"]] = styles.about(2, 0.3 + 0.5 * way * swing)
-        poses[:, motions.JOINT_SLICES[f"{side}_knee"]] = (-0.6 + 0.4 * way * swing)[:, None]
-        poses[:, motions.JOINT_SLICES[f"{side}_shoulder"]] = styles.about(2, -0.5 * way * swing)
-        poses[:, motions.JOINT_SLICES[f"{side}_elbow"]] = (0.5 + 0.3 * way * swing)[:, None]
+        poses[:, motions.JOINT_SLICES[f"{side}_hip"]] = styles.about(
+            2, 0.3 + 0.5 * way * swing
+        )
+        poses[:, motions.JOINT_SLICES[f"{side}_knee"]] = (-0.6 + 0.4 * way * swing)[
+            :, None
+        ]
+        poses[:, motions.JOINT_SLICES[f"{side}_shoulder"]] = styles.about(
+            2, -0.5 * way * swing
+        )
+        poses[:, motions.JOINT_SLICES[f"{side}_elbow"]] = (0.5 + 0.3 * way * swing)[
+            :, None
+        ]
     lowest = styles.heights(styles.touching_points(poses)).min(axis=1)
     poses[:, 1] -= lowest
     return motions.Motion(times, poses)
@@ -128,13 +144,17 @@ def test_the_style_as_recorded_changes_nothing(march):
     styled = styles.style_motion(march, styles.AS_RECORDED, closed=True)
     assert np.allclose(styled.poses[:, :3], march.poses[:, :3], atol=1e-6)
     for part in motions.QUATERNION_SLICES:
-        assert np.allclose(turn_between(styled.poses[:, part], march.poses[:, part]), 0, atol=1e-6)
+        assert np.allclose(
+            turn_between(styled.poses[:, part], march.poses[:, part]), 0, atol=1e-6
+        )
     for name, part in motions.JOINT_SLICES.items():
         if name.endswith(("knee", "elbow")):
             assert np.allclose(styled.poses[:, part], march.poses[:, part])
 
 
-@pytest.mark.parametrize("style", styles.STYLES, ids=lambda style: style.words.partition(":")[0])
+@pytest.mark.parametrize(
+    "style", styles.STYLES, ids=lambda style: style.words.partition(":")[0]
+)
 def test_each_style_moves_otherwise_and_stays_on_the_ground(march, style):
     styled = styles.style_motion(march, style, closed=True).poses
     arm = motions.JOINT_SLICES["right_shoulder"]
@@ -157,7 +177,9 @@ def test_a_rotation_scaled_about_the_mean_has_the_scaled_angle():
     rotations = motions.multiply(mean, styles.about(0, angles))
     for factor in (0.5, 1.0, 1.3):
         scaled = styles.scale_about(rotations, mean[0], factor)
-        assert np.allclose(turn_between(np.repeat(mean, 20, axis=0), scaled), factor * angles)
+        assert np.allclose(
+            turn_between(np.repeat(mean, 20, axis=0), scaled), factor * angles
+        )
 
 
 def test_wide_swings_are_not_made_wider_without_end():
@@ -179,7 +201,9 @@ def test_the_mean_rotation_lies_in_the_middle():
     )
 
 
-@pytest.mark.parametrize("style", styles.STYLES, ids=lambda style: style.words.partition(":")[0])
+@pytest.mark.parametrize(
+    "style", styles.STYLES, ids=lambda style: style.words.partition(":")[0]
+)
 def test_the_uneven_clock_always_runs_forward_and_keeps_whole_passes(style):
     phases = np.linspace(0, 3, 601)
     warped = styles.warp(phases, style.linger)

@@ -5,16 +5,16 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-from toolbox.classifier import NONE
-from toolbox.one_model import (
+from toolbox.models.saved_model import (
     IMAGENET_MEAN,
+    NONE,
     compare_litert,
     head_of,
     one_model,
     run_litert,
     save_model,
 )
-from toolbox.vgg16 import vgg16_weights
+from toolbox.models.vgg16 import vgg16_weights
 
 import keras
 import numpy as np
@@ -22,7 +22,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from framevote.own_videos import ClipClassifier, describe
+from lessons.own_videos import ClipClassifier, describe
 
 NAMES = np.unique(["Über den Zaun", "走る", "naïve 👟"])
 preprocess_input = keras.applications.vgg16.preprocess_input
@@ -42,11 +42,14 @@ def fitted_to(rows, labels):
     return SimpleNamespace(scaler_=scaler, linear_=linear)
 
 
-@pytest.mark.parametrize("known", [["a", "b", "c"], ["a", "c"], ["b", "d"], ["b", "c", "d"]])
+@pytest.mark.parametrize(
+    "known", [["a", "b", "c"], ["a", "c"], ["b", "d"], ["b", "c", "d"]]
+)
 @pytest.mark.parametrize("described", [mean_of, describe])
 def test_the_head_says_what_scikit_learn_says(known, described):
-    """Also where there are two classes, of which scikit-learn keeps one row, and where some of the
-    classes were never seen; a feature that never varies is one of them.
+    """Also where there are two classes, of which scikit-learn keeps one row, and
+    where some of the classes were never seen; a feature that never varies is one of
+    them.
     """
     rng, classes = np.random.default_rng(0), np.array(["a", "b", "c", "d"])
     windows = rng.uniform(0, 9, (60, 4, 5)).astype("float32") * [1, 10, 100, 1, 0]
@@ -65,8 +68,8 @@ def test_the_head_says_what_scikit_learn_says(known, described):
 
 @pytest.fixture(scope="module")
 def windows():
-    """Windows of two frames: noise, dim noise, a slope that stands still, so that nothing in it
-    changes; RGB uint8 (3, 2, 224, 224, 3).
+    """Windows of two frames: noise, dim noise, a slope that stands still, so that
+    nothing in it changes; RGB uint8 (3, 2, 224, 224, 3).
     """
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (2, 2, 224, 224, 3))
@@ -85,7 +88,9 @@ def pooled(base, windows):
 def fitted(pooled):
     """A classifier that learned one class from each window, shaken."""
     rng, clips = np.random.default_rng(0), np.empty(30, object)
-    clips[:] = [pooled[number % 3] * rng.uniform(0.2, 2, (2, 512)) for number in range(30)]
+    clips[:] = [
+        pooled[number % 3] * rng.uniform(0.2, 2, (2, 512)) for number in range(30)
+    ]
     return ClipClassifier(2).fit(clips, np.resize(NAMES, 30))
 
 
@@ -102,7 +107,9 @@ def expected(fitted, pooled):
 def build(weights_folder, fitted):
     """The model of a threshold."""
     head = head_of(fitted, describe, (2, 512), NAMES)
-    return lambda threshold: one_model(vgg16_weights(weights_folder), head, NAMES, threshold)
+    return lambda threshold: one_model(
+        vgg16_weights(weights_folder), head, NAMES, threshold
+    )
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +132,9 @@ def test_the_model_says_what_the_steps_say_one_by_one(model, windows, expected):
     ]
 
 
-@pytest.mark.parametrize(("threshold", "names"), [(0, list(NAMES)), (1.01, ["none of these"] * 3)])
+@pytest.mark.parametrize(
+    ("threshold", "names"), [(0, list(NAMES)), (1.01, ["none of these"] * 3)]
+)
 def test_below_the_threshold_it_is_none_of_these(build, windows, threshold, names):
     assert texts(build(threshold).predict(windows, verbose=0)["class"]) == names
 
@@ -133,7 +142,9 @@ def test_below_the_threshold_it_is_none_of_these(build, windows, threshold, name
 def test_the_preprocessing_inside_is_that_of_keras(model, windows):
     inside = keras.Model(model.inputs, model.get_layer("preprocess").output)
     pixels = windows.reshape(6, 224, 224, 3).astype("float32")
-    assert np.allclose(inside.predict(windows, verbose=0), preprocess_input(pixels), atol=1e-4)
+    assert np.allclose(
+        inside.predict(windows, verbose=0), preprocess_input(pixels), atol=1e-4
+    )
     assert IMAGENET_MEAN == (103.939, 116.779, 123.68)
 
 
@@ -151,7 +162,7 @@ model = keras.models.load_model(sys.argv[1])
 answer = model(np.load(sys.argv[2]))
 names = [name.decode() for name in answer["class"].numpy()]
 print(json.dumps([answer["probabilities"].numpy().tolist(), names]))
-assert not {"toolbox", "framevote"} & set(sys.modules)
+assert not {"toolbox", "lessons"} & set(sys.modules)
 """
 
 
@@ -170,7 +181,9 @@ def test_a_process_without_the_course_says_the_same(tmp_path, model, windows):
     answer = model.predict(windows, verbose=0)
     assert np.allclose(probabilities, answer["probabilities"], atol=1e-5)
     assert names == texts(answer["class"])
-    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["classifier.keras"]
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == [
+        "classifier.keras"
+    ]
 
 
 def test_a_save_that_breaks_off_leaves_the_older_model(tmp_path):
@@ -190,16 +203,26 @@ def test_a_save_that_breaks_off_leaves_the_older_model(tmp_path):
 # For phones
 
 
-def test_litert_says_the_same_and_small_takes_a_third(tmp_path, model, windows, expected):
+def test_litert_says_the_same_and_small_takes_a_third(
+    tmp_path, model, windows, expected
+):
     table = compare_litert(model, tmp_path, windows)
     assert list(table.index) == ["float32", "8-bit weights"]
     assert table.loc["float32", "largest difference"] < 1e-3
-    exact, small = tmp_path / "classifier_float32.tflite", tmp_path / "classifier_small.tflite"
-    assert table["MB"].tolist() == [exact.stat().st_size / 1e6, small.stat().st_size / 1e6]
+    exact, small = (
+        tmp_path / "classifier_float32.tflite",
+        tmp_path / "classifier_small.tflite",
+    )
+    assert table["MB"].tolist() == [
+        exact.stat().st_size / 1e6,
+        small.stat().st_size / 1e6,
+    ]
     assert table.loc["8-bit weights", "MB"] < table.loc["float32", "MB"] / 3
     said = run_litert(small)(windows)
     assert said.shape == (3, 3) and said.dtype == np.float32
     assert np.array_equal(said.argmax(axis=1), expected.argmax(axis=1))
     difference = np.abs(said - expected).max()
-    assert table.loc["8-bit weights", "largest difference"] == pytest.approx(difference, abs=1e-3)
+    assert table.loc["8-bit weights", "largest difference"] == pytest.approx(
+        difference, abs=1e-3
+    )
     assert {path.name for path in tmp_path.iterdir()} == {exact.name, small.name}

@@ -1,11 +1,13 @@
-"""Notebooks 08 and 09: descriptions of order, networks with a mask, the control, optical flow."""
+"""Notebooks 08 and 09: descriptions of order, networks with a mask, the control,
+optical flow.
+"""
 
 from itertools import pairwise
 
-from toolbox.control import IN_ORDER, SHUFFLED, ignores_order
-from toolbox.flow import mirrored, motion_backwards, neighbours
-from toolbox.sequences import SequenceNetwork, padded, warm_up_and_cosine
-from toolbox.validate import as_array
+from toolbox.clips.flow import mirrored, motion_backwards, neighbours
+from toolbox.evaluation.order_control import IN_ORDER, SHUFFLED, ignores_order
+from toolbox.models.clip_features import as_array
+from toolbox.models.sequences import SequenceNetwork, padded, warm_up_and_cosine
 
 import cv2
 import keras
@@ -14,7 +16,7 @@ import pytest
 from clips import claim_rate, write_clip
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from framevote.motion import (
+from lessons.motion import (
     CELLS,
     DIRECTIONS,
     SEES,
@@ -23,7 +25,7 @@ from framevote.motion import (
     motion_of,
     optical_flow,
 )
-from framevote.order import (
+from lessons.order import (
     Streaming,
     change_of_halves,
     convolution,
@@ -37,7 +39,7 @@ from framevote.order import (
     with_change,
     with_step,
 )
-from framevote.pooling import linear_classifier
+from lessons.pooling import linear_classifier
 
 NETWORKS = [mean_pooling, convolution, recurrent, transformer]
 USE_ORDER = [convolution, recurrent, transformer]
@@ -46,14 +48,18 @@ USE_ORDER = [convolution, recurrent, transformer]
 def random_clips(n, length, width=6, seed=0):
     """Clips of random features, zero or more."""
     rng = np.random.default_rng(seed)
-    return as_array([rng.uniform(size=(length, width)).astype("float32") for _ in range(n)])
+    return as_array(
+        [rng.uniform(size=(length, width)).astype("float32") for _ in range(n)]
+    )
 
 
 # Descriptions
 
 
 def test_descriptions_of_a_clip_by_hand():
-    clips = as_array([np.array(one, float)[:, None] for one in ([1, 3, 100, 5, 9], [1, 3], [4])])
+    clips = as_array(
+        [np.array(one, float)[:, None] for one in ([1, 3, 100, 5, 9], [1, 3], [4])]
+    )
     assert change_of_halves(clips).ravel().tolist() == [7 - 2, 2, 0]
     assert mean_step(clips).ravel().tolist() == [(2 + 97 + 95 + 4) / 4, 2, 0]
 
@@ -102,7 +108,9 @@ def test_more_padding_changes_no_answer(build):
     long.set_weights(short.get_weights())
     clips = random_clips(4, 4)
     expected = short.predict_on_batch(list(padded(clips, 4)))
-    assert np.allclose(long.predict_on_batch(list(padded(clips, 11))), expected, atol=1e-5)
+    assert np.allclose(
+        long.predict_on_batch(list(padded(clips, 11))), expected, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("build", NETWORKS)
@@ -140,9 +148,9 @@ def test_the_rate_climbs_and_falls():
 
 def test_an_answer_after_every_frame_is_that_of_the_clip_so_far():
     clips, labels = rising_or_falling(60)
-    network = SequenceNetwork(recurrent, departures_so_far, 8, 3, warm_up_and_cosine(0.01, 3)).fit(
-        clips, labels
-    )
+    network = SequenceNetwork(
+        recurrent, departures_so_far, 8, 3, warm_up_and_cosine(0.01, 3)
+    ).fit(clips, labels)
     live = Streaming(network)
     streamed = [live(frame) for frame in clips[0]]
     offline = network.predict_proba([clips[0][: k + 1] for k in range(8)])
@@ -162,7 +170,11 @@ class Ramp(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, clips):
-        rises = np.array([clip[-1, 0] > clip[0, 0] for clip in clips]) if self.knows_ else 0.5
+        rises = (
+            np.array([clip[-1, 0] > clip[0, 0] for clip in clips])
+            if self.knows_
+            else 0.5
+        )
         rises = np.broadcast_to(rises, len(clips))
         return np.stack([1 - rises, rises], axis=1).astype(float)
 
@@ -173,13 +185,17 @@ def test_the_control_learns_and_judges_in_and_out_of_order():
     rises = labels == "rises"
     assert np.array_equal(said[IN_ORDER][:, 1], rises)
     assert np.array_equal(said["ordered / backwards"][:, 1], ~rises)
-    assert (said[SHUFFLED] == 0.5).all()  # learned from shuffled clips, it knows nothing
+    assert (
+        said[SHUFFLED] == 0.5
+    ).all()  # learned from shuffled clips, it knows nothing
     assert 0.2 < np.mean(said["ordered / shuffled"][:, 1] == rises) < 0.8
 
 
 def test_who_ignores_the_order_says_the_same_four_times():
     clips, labels = rising_or_falling(40)
-    model = linear_classifier(lambda clips: np.stack([clip.mean(axis=0) for clip in clips]))
+    model = linear_classifier(
+        lambda clips: np.stack([clip.mean(axis=0) for clip in clips])
+    )
     said = examine(model, clips, labels, np.arange(40).astype(str), np.flipud)
     assert ignores_order(said)
     assert all(np.allclose(one, said[IN_ORDER], atol=0.01) for one in said.values())
@@ -190,7 +206,11 @@ def test_who_ignores_the_order_says_the_same_four_times():
 
 def textured(shift=(0, 0), size=(96, 128)):
     """A smooth random texture, moved right and down by whole pixels."""
-    noise = np.random.default_rng(0).uniform(0, 255, (size[0] + 40, size[1] + 40)).astype("float32")
+    noise = (
+        np.random.default_rng(0)
+        .uniform(0, 255, (size[0] + 40, size[1] + 40))
+        .astype("float32")
+    )
     smooth = cv2.GaussianBlur(noise, (0, 0), 3)
     smooth = (255 * (smooth - smooth.min()) / np.ptp(smooth)).astype("uint8")
     right, down = shift
@@ -249,7 +269,9 @@ def test_what_is_taken_away_from_flow_is_gone():
         return np.array_equal(*flow_summary(as_array([one, other]), name))
 
     told = {
-        name: [alike(name, *two) for two in ((left, right), (up, down), (right, elsewhere))]
+        name: [
+            alike(name, *two) for two in ((left, right), (up, down), (right, elsewhere))
+        ]
         for name in SEES
     }
     assert told == {
@@ -279,7 +301,9 @@ def test_motion_of_short_and_broken_clips(tmp_path):
         write_clip(tmp_path / f"{frames}.avi", frames=frames)
     (tmp_path / "broken.avi").write_bytes(b"not a video")
     assert not motion_of(tmp_path / "1.avi", 8).any()
-    assert motion_of(tmp_path / "1.avi", 8).shape == motion_of(tmp_path / "2.avi", 8).shape
+    assert (
+        motion_of(tmp_path / "1.avi", 8).shape == motion_of(tmp_path / "2.avi", 8).shape
+    )
     moving = motion_of(tmp_path / "20.avi", 8)
     assert moving.shape == (8, *SHAPE) and moving.any(axis=(1, 2, 3)).all()
     with pytest.raises(ValueError, match="not a video"):
@@ -288,7 +312,9 @@ def test_motion_of_short_and_broken_clips(tmp_path):
 
 def film(path, shift, fps=25, frames=9, mirrored=False):
     """A lossless clip of a textured square that moves over a still textured ground."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"FFV1"), fps, (160, 120))
+    writer = cv2.VideoWriter(
+        str(path), cv2.VideoWriter_fourcc(*"FFV1"), fps, (160, 120)
+    )
     assert writer.isOpened()
     ground, square = textured(size=(120, 160)), 255 - textured(size=(40, 40))
     for number in range(frames):

@@ -1,11 +1,14 @@
-"""Notebook 11: windows and their description, clips to classes, live, the script to copy."""
+"""Notebook 11: windows and their description, clips to classes, live, the script to
+copy.
+"""
 
 import sys
 from itertools import islice
 from pathlib import Path
 
-from toolbox.clips import frames_shown, look_at
-from toolbox.validate import as_array, out_of_group
+from toolbox.clips.read import frames_shown
+from toolbox.evaluation.groups_left_out import out_of_group
+from toolbox.models.clip_features import as_array, look_at
 
 import cv2
 import keras
@@ -16,12 +19,14 @@ from clips import write_clip
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
-from framevote.own_videos import ClipClassifier, Live, describe, moments_of, windows_of
-from framevote.transfer import to_network_size
+from lessons.own_videos import ClipClassifier, Live, describe, moments_of, windows_of
+from lessons.transfer import to_network_size
 
 
 class MeanColour:
-    """A network for tests: RGB uint8 (n, 224, 224, 3) to the mean colours (n, 3); remembers n."""
+    """A network for tests: RGB uint8 (n, 224, 224, 3) to the mean colours (n, 3);
+    remembers n.
+    """
 
     def __init__(self):
         self.sizes = []
@@ -62,8 +67,8 @@ def random_windows(size, features=6):
 
 
 def test_a_description_by_hand():
-    """0, 4, 4, 8: mean 4, variance 8, mean step 8/3, change 6 - 2; only their roots' share counts.
-    Falling, the change is negative.
+    """0, 4, 4, 8: mean 4, variance 8, mean step 8/3, change 6 - 2; only their roots'
+    share counts. Falling, the change is negative.
     """
     still = np.array([4, np.sqrt(8), 8 / 3]) ** 0.5
     still /= np.linalg.norm(still)
@@ -80,14 +85,19 @@ def test_a_description_of_many_features_keeps_them_apart():
     still /= np.linalg.norm(still, axis=1, keepdims=True)
     way *= np.sign(change) / np.linalg.norm(way, axis=1, keepdims=True)
     rows = np.asarray(describe(windows))
-    assert rows.shape == (5, 24) and np.allclose(rows, np.hstack([still, way]), atol=1e-5)
+    assert rows.shape == (5, 24) and np.allclose(
+        rows, np.hstack([still, way]), atol=1e-5
+    )
     assert np.allclose(np.asarray(describe(3 * windows)), rows, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [2, 5, 8])
 def test_backwards_only_the_change_is_another(size):
     windows = random_windows(size)
-    rows, backwards = np.asarray(describe(windows)), np.asarray(describe(windows[:, ::-1]))
+    rows, backwards = (
+        np.asarray(describe(windows)),
+        np.asarray(describe(windows[:, ::-1])),
+    )
     assert np.allclose(rows[:, :18], backwards[:, :18], atol=1e-5)
     assert np.allclose(rows[:, 18:], -backwards[:, 18:], atol=1e-5)
     assert np.abs(rows[:, 18:]).max() > 0.1
@@ -103,11 +113,16 @@ def test_where_nothing_moves_only_the_look_counts():
 
 
 def clips_of(levels, lengths, noise=0.5, seed=0):
-    """A clip of each length, its four features about its level: two high ones at 1, two at -1."""
+    """A clip of each length, its four features about its level: two high ones at 1,
+    two at -1.
+    """
     rng = np.random.default_rng(seed)
     return as_array(
         [
-            (np.array([5 + level, 5 + level, 5 - level, 5 - level]) * np.ones((length, 1)))
+            (
+                np.array([5 + level, 5 + level, 5 - level, 5 - level])
+                * np.ones((length, 1))
+            )
             + rng.uniform(0, noise, (length, 4))
             for level, length in zip(levels, lengths, strict=True)
         ]
@@ -122,7 +137,10 @@ def test_clips_of_any_length_are_told_apart():
     unseen = clips_of(levels, lengths, seed=1)
     said = fitted.predict_proba(unseen)
     assert said.shape == (30, 3) and np.allclose(said.sum(axis=1), 1)
-    assert list(fitted.predict(unseen)) == list(labels) and fitted.score(unseen, labels) == 1
+    assert (
+        list(fitted.predict(unseen)) == list(labels)
+        and fitted.score(unseen, labels) == 1
+    )
 
 
 def test_a_clips_probabilities_are_the_mean_over_all_its_windows():
@@ -137,10 +155,10 @@ def test_a_clips_probabilities_are_the_mean_over_all_its_windows():
 
 @pytest.mark.parametrize("balance", [True, False])
 def test_each_clip_counts_the_same_and_with_balance_each_class(balance):
-    """A regression with an intercept says, on the whole, what it was told: the weighted mean of its
-    probabilities of a class is the class's weighted share. The long clips are of class b alone, and
-    there are three times as many of class a; each clip's windows, half a window apart, share its
-    weight.
+    """A regression with an intercept says, on the whole, what it was told: the
+    weighted mean of its probabilities of a class is the class's weighted share. The
+    long clips are of class b alone, and there are three times as many of class a;
+    each clip's windows, half a window apart, share its weight.
     """
     labels = np.array(["a"] * 18 + ["b"] * 6)
     lengths = np.array([4] * 12 + [9] * 6 + [60] * 4 + [5] * 2)
@@ -179,7 +197,9 @@ def test_where_one_class_is_all_there_is_it_is_the_answer():
 
 
 def test_groups_of_one_class_each_are_judged():
-    """Two groups, each of its own class: out of its group, each clip is taken for the other."""
+    """Two groups, each of its own class: out of its group, each clip is taken for
+    the other.
+    """
     clips, labels = clips_of([-1, -1, 1], [5, 6, 7]), np.array(["a", "a", "b"])
     said = out_of_group(ClipClassifier(4), clips, labels, np.array(["x", "x", "y"]))
     assert np.array_equal(said, [[0, 1], [0, 1], [1, 0]])
@@ -199,8 +219,9 @@ def test_scikit_learn_can_handle_it():
 
 
 def test_a_moment_is_the_mean_of_the_windows_that_contain_it():
-    """Windows of 3 frames begin at 0, 1 and 2, so frame 2 is in all of them. Windows that are
-    equally sure weigh the same; one that is half as sure weighs a sixteenth.
+    """Windows of 3 frames begin at 0, 1 and 2, so frame 2 is in all of them. Windows
+    that are equally sure weigh the same; one that is half as sure weighs a
+    sixteenth.
     """
     windows = np.array([[0, 0.8, 0.2], [0.8, 0.1, 0.1], [0.8, 0.2, 0]])
     moments = moments_of(windows, 3, 5)
@@ -229,7 +250,9 @@ def head():
     """A small head that minds the order: windows (n, 4, 3) to probabilities (n, 2)."""
     keras.utils.set_random_seed(0)
     layers = [keras.layers.Rescaling(1 / 128), keras.layers.Flatten()]
-    return keras.Sequential([keras.Input((4, 3)), *layers, keras.layers.Dense(2, "softmax")])
+    return keras.Sequential(
+        [keras.Input((4, 3)), *layers, keras.layers.Dense(2, "softmax")]
+    )
 
 
 def test_live_says_what_is_said_of_the_file(tmp_path, head):
@@ -244,7 +267,9 @@ def test_live_says_what_is_said_of_the_file(tmp_path, head):
     assert len(streamed) == 12 and streamed[0].shape == (2,)
     assert np.allclose(streamed[3:], offline, atol=1e-5)
     assert np.ptp(offline[:, 0]) > 0.001
-    beginnings = [head.predict(windows_of(features[:n], 4), verbose=0)[0] for n in (1, 2, 3)]
+    beginnings = [
+        head.predict(windows_of(features[:n], 4), verbose=0)[0] for n in (1, 2, 3)
+    ]
     assert np.allclose(streamed[:3], beginnings, atol=1e-5)
 
 
@@ -267,14 +292,26 @@ def test_live_looks_at_each_frame_once_and_forgets_old_ones(head):
 
 @pytest.mark.parametrize("fps", [10, 12.5, 15, 24, 25, 30000 / 1001, 30, 50, 60])
 @pytest.mark.parametrize("name", ["clip.avi", "clip.mp4"])
-def test_the_copied_script_reads_the_frames_that_the_course_reads(tmp_path, monkeypatch, name, fps):
-    """It has its own lines for it, in a cell of notebook 11, since it runs without the course."""
-    notebook = Path(__file__).parents[1] / "notebooks" / "11_classify_your_own_videos.ipynb"
+def test_the_copied_script_reads_the_frames_that_the_course_reads(
+    tmp_path, monkeypatch, name, fps
+):
+    """It has its own lines for it, in a cell of notebook 11, since it runs without
+    the course.
+    """
+    notebook = (
+        Path(__file__).parents[1] / "notebooks" / "11_classify_your_own_videos.ipynb"
+    )
     cells = nbformat.read(notebook, as_version=4).cells
-    [script] = [cell.source for cell in cells if "use_classifier.py" in cell.source.split("\n")[0]]
+    [script] = [
+        cell.source
+        for cell in cells
+        if "use_classifier.py" in cell.source.split("\n")[0]
+    ]
     reading = script[script.index("video = cv2") : script.index("shown = ")]
     path = write_clip(tmp_path / name, frames=round(6 * fps), fps=fps)
-    monkeypatch.setattr(sys, "argv", ["use_classifier.py", "classifier.keras", str(path), "4"])
+    monkeypatch.setattr(
+        sys, "argv", ["use_classifier.py", "classifier.keras", str(path), "4"]
+    )
     known = {"cv2": cv2, "np": np, "sys": sys, "size": 20, "per_second": 4}
     exec(reading, known)
     expected = [to_network_size(frame) for frame in islice(frames_shown(path, 4), 20)]

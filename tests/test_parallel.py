@@ -1,9 +1,9 @@
-"""toolbox.parallel: ordered threads, bars that end, interrupts in one sentence."""
+"""toolbox.page.progress: ordered threads, bars that end, interrupts in one sentence."""
 
 import threading
 import time
 
-from toolbox.parallel import Bar, in_threads, progress
+from toolbox.page.progress import Bar, in_threads, progress
 
 import numpy as np
 import pytest
@@ -59,7 +59,9 @@ def test_an_error_comes_through_and_stops_the_work():
 
 
 def test_leaving_early_cancels_what_waits():
-    """One thread works on item 1 while 48 wait; it may end only once the caller has left."""
+    """One thread works on item 1 while 48 wait; it may end only once the caller has
+    left.
+    """
     begun, left = [], threading.Event()
 
     def work(item):
@@ -109,7 +111,9 @@ def test_a_bar_that_goes_on_ends_at_all_of_it(capsys):
 
 def test_a_bar_whose_loop_fails_says_how_far_it_came(capsys):
     with pytest.raises(ZeroDivisionError):
-        for item in progress(in_threads(lambda item: 1 // (3 - item), range(9), threads=1)):
+        for item in progress(
+            in_threads(lambda item: 1 // (3 - item), range(9), threads=1)
+        ):
             assert item is not None
     assert "3it" in capsys.readouterr().out.rsplit("\r", 1)[-1]
 
@@ -134,15 +138,17 @@ def kernel():
     from clips import COURSE
 
     manager, client = start_new_kernel(cwd=str(COURSE / "notebooks"))
-    run_cell(client, "import time\nfrom toolbox.parallel import in_threads, progress")
+    run_cell(
+        client, "import time\nfrom toolbox.page.progress import in_threads, progress"
+    )
     yield manager, client
     client.stop_channels()
     manager.shutdown_kernel(now=True)
 
 
 def run_cell(client, code, when="", then=None):
-    """Run a cell, call `then` once when its output holds `when`; returns (status, what it printed,
-    types of its messages).
+    """Run a cell, call `then` once when its output holds `when`; returns (status,
+    what it printed, types of its messages).
     """
     request = client.execute(code)
     printed, types = "", []
@@ -155,7 +161,9 @@ def run_cell(client, code, when="", then=None):
         types.append(content.get("execution_state", message["msg_type"]))
         if then and when in printed:
             then = then()
-    while (reply := client.get_shell_msg(timeout=60))["parent_header"]["msg_id"] != request:
+    while (reply := client.get_shell_msg(timeout=60))["parent_header"][
+        "msg_id"
+    ] != request:
         pass
     return reply["content"]["status"], printed, types
 
@@ -208,32 +216,44 @@ for _ in progress(in_threads(work, range(100), threads=2), total=100, desc="clip
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
-        ("bar = progress(total=3)\nbar.update()", " at 1 of 3; run the cell again to go on"),
+        (
+            "bar = progress(total=3)\nbar.update()",
+            " at 1 of 3; run the cell again to go on",
+        ),
         (
             "with progress(total=3) as bar:\n    bar.update(2)",
             " at 2 of 3; run the cell again to go on",
         ),
         ("for _ in progress(range(3)):\n    pass", "; run the cell again"),
         (
-            "outer = progress(total=5, desc='outer')\n"
-            "for _ in progress(range(3), desc='inner'):\n    break\n"
-            "outer.update()",
+            (
+                "outer = progress(total=5, desc='outer')\n"
+                "for _ in progress(range(3), desc='inner'):\n    break\n"
+                "outer.update()"
+            ),
             " at 1 of 5 (outer); run the cell again to go on",
         ),
         (
-            "for step in progress(range(5), desc='outer'):\n"
-            "    if step == 2:\n        raise KeyboardInterrupt\n"
-            "    for _ in progress(range(3), desc='inner'):\n        break",
+            (
+                "for step in progress(range(5), desc='outer'):\n"
+                "    if step == 2:\n        raise KeyboardInterrupt\n"
+                "    for _ in progress(range(3), desc='inner'):\n        break"
+            ),
             " at 2 of 5 (outer); run the cell again to go on",
         ),
         (
-            "for _ in progress(range(3), desc='outer'):\n"
-            "    for _ in progress(range(3), desc='inner'):\n        break\n"
-            "outer = progress(range(4), desc='next')",
+            (
+                "for _ in progress(range(3), desc='outer'):\n"
+                "    for _ in progress(range(3), desc='inner'):\n        break\n"
+                "outer = progress(range(4), desc='next')"
+            ),
             " at 0 of 4 (next); run the cell again to go on",
         ),
         (
-            "bar = progress(total=3000, unit='B', unit_scale=True, desc='fetch')\nbar.update(1500)",
+            (
+                "bar = progress(total=3000, unit='B', unit_scale=True,"
+                " desc='fetch')\nbar.update(1500)"
+            ),
             " at 1.50k of 3.00k (fetch); run the cell again to go on",
         ),
     ],

@@ -1,21 +1,27 @@
-"""The folder that remembers: parts that are whole, found again, resumed, on a disk or elsewhere."""
+"""The folder that remembers: parts that are whole, found again, resumed, on a disk
+or elsewhere.
+"""
 
 import os
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from toolbox.datasets import make_video_table
+from toolbox.clips.clip_table import make_video_table
 
 import numpy as np
 import pandas as pd
 import pytest
 from clips import make_dataset, write_clip
 
-pa = pytest.importorskip("pyarrow", reason="Parquet comes with Ray: see requirements-scale.txt")
+pa = pytest.importorskip(
+    "pyarrow", reason="Parquet comes with Ray: see requirements-scale.txt"
+)
 pq = pytest.importorskip("pyarrow.parquet")
-parts_module = pytest.importorskip("toolbox.parts")
-Parts, clips_to_do, go_on = (getattr(parts_module, n) for n in ("Parts", "clips_to_do", "go_on"))
+parts_module = pytest.importorskip("toolbox.store.parquet")
+Parts, clips_to_do, go_on = (
+    getattr(parts_module, n) for n in ("Parts", "clips_to_do", "go_on")
+)
 
 COUNTS = [3, 1, 2, 2, 5, 1, 4, 2]  # frames of eight clips
 
@@ -37,7 +43,9 @@ def parts(request, tmp_path):
 
 
 class Worker:
-    """Writes made-up features, a part for two clips, and remembers what it was asked."""
+    """Writes made-up features, a part for two clips, and remembers what it was
+    asked.
+    """
 
     def __init__(self, parts, problems=()):
         self.parts, self.calls, self.problems = parts, [], dict(problems)
@@ -49,7 +57,9 @@ class Worker:
             self.calls.append([job["clip"] for job in chosen])
             rows = {name: [job[name] for job in chosen] for name in chosen[0]}
             rows["problem"] = [self.problems.get(clip, "") for clip in rows["clip"]]
-            self.parts.write(rows, [features_of(clip, self.problems) for clip in rows["clip"]])
+            self.parts.write(
+                rows, [features_of(clip, self.problems) for clip in rows["clip"]]
+            )
             yield {"clips": len(chosen)}
 
     @property
@@ -74,10 +84,15 @@ def complete(parts, clips):
 def test_columns_types_and_features(clips, parts):
     list(go_on(clips, parts, Worker(parts).compute))
     path = parts.paths()[0]
-    assert pq.read_table(path, filesystem=parts.files).schema.equals(parts_module.SCHEMA)
+    assert pq.read_table(path, filesystem=parts.files).schema.equals(
+        parts_module.SCHEMA
+    )
     assert complete(parts, clips)
     about = parts.about()
-    assert about["clip"].tolist() == clips["clip"].tolist() and about["frames"].tolist() == COUNTS
+    assert (
+        about["clip"].tolist() == clips["clip"].tolist()
+        and about["frames"].tolist() == COUNTS
+    )
     assert about["class"].tolist() == clips["class"].tolist()
     assert parts.features()["v_4"].dtype == np.float32 and 0 < parts.megabytes < 1
 
@@ -213,8 +228,12 @@ def test_another_video_rate_or_preprocessing_is_another_version(tmp_path):
     table = make_video_table(root)[0]
     before = clips_to_do(table, root, {"way": 1}, 4)
     assert before.columns.tolist() == ["clip", "class", "group", "path", "version"]
-    assert (clips_to_do(table, root, {"way": 2}, 4)["version"] != before["version"]).all()
-    assert (clips_to_do(table, root, {"way": 1}, 2)["version"] != before["version"]).all()
+    assert (
+        clips_to_do(table, root, {"way": 2}, 4)["version"] != before["version"]
+    ).all()
+    assert (
+        clips_to_do(table, root, {"way": 1}, 2)["version"] != before["version"]
+    ).all()
     write_clip(root / table["video"][0], frames=30)
     after = clips_to_do(table, root, {"way": 1}, 4)["version"] != before["version"]
     assert after.tolist() == [True] + [False] * (len(table) - 1)

@@ -1,20 +1,22 @@
 """The store of pooled features: kept, shared, and honest about broken clips."""
 
-from toolbox import pooled
-from toolbox.datasets import Dataset
-from toolbox.files import write_csv, write_json
-from toolbox.pooled import pooled_clips, pooled_network, recipe_clips
+from toolbox.clips.dataset import Dataset
+from toolbox.models import clip_features as pooled
+from toolbox.models.clip_features import pooled_clips, pooled_network, recipe_clips
+from toolbox.store.files import write_csv, write_json
 
 import numpy as np
 import pandas as pd
 import pytest
 from clips import write_clip
 
-from framevote.transfer import to_network_size
+from lessons.transfer import to_network_size
 
 
 class Colours:
-    """Stands in for VGG16: the mean colours of frames, padded to 512; counts what it gets."""
+    """Stands in for VGG16: the mean colours of frames, padded to 512; counts what it
+    gets.
+    """
 
     def __init__(self):
         self.loaded, self.frames, self.way = 0, 0, None
@@ -30,7 +32,9 @@ class Colours:
     def __call__(self, frames):
         assert frames.shape[1:] == (224, 224, 3) and frames.dtype == np.uint8
         self.frames += len(frames)
-        return np.pad(frames.mean(axis=(1, 2)) / 256, ((0, 0), (0, 509))).astype("float32")
+        return np.pad(frames.mean(axis=(1, 2)) / 256, ((0, 0), (0, 509))).astype(
+            "float32"
+        )
 
 
 @pytest.fixture
@@ -45,11 +49,19 @@ def network(monkeypatch):
 def dataset(tmp_path):
     """Three clips, of 1, 2 and 3 seconds, and their table."""
     for look in range(3):
-        write_clip(tmp_path / "videos" / "Run" / f"{look}.avi", frames=25 * (look + 1), look=look)
-    videos = pd.DataFrame({"clip": ["a", "b", "c"], "class": "Run", "group": ["g1", "g2", "g2"]})
+        write_clip(
+            tmp_path / "videos" / "Run" / f"{look}.avi",
+            frames=25 * (look + 1),
+            look=look,
+        )
+    videos = pd.DataFrame(
+        {"clip": ["a", "b", "c"], "class": "Run", "group": ["g1", "g2", "g2"]}
+    )
     videos["video"] = [f"Run/{look}.avi" for look in range(3)]
     write_csv(videos, tmp_path / "data" / "videos.csv")
-    return Dataset("small", tmp_path / "videos", tmp_path / "data", tmp_path / "weights" / "small")
+    return Dataset(
+        "small", tmp_path / "videos", tmp_path / "data", tmp_path / "weights" / "small"
+    )
 
 
 def test_each_clip_has_four_frames_a_second(dataset, network):
@@ -60,7 +72,11 @@ def test_each_clip_has_four_frames_a_second(dataset, network):
     ]
     assert all(clip.dtype == np.float32 for clip in clips)
     assert (network.loaded, network.frames) == (1, 24)
-    assert [len(clip) for clip in pooled_clips(dataset, to_network_size, 2)[1]] == [2, 4, 6]
+    assert [len(clip) for clip in pooled_clips(dataset, to_network_size, 2)[1]] == [
+        2,
+        4,
+        6,
+    ]
 
 
 def test_what_is_kept_is_not_computed_twice_and_needs_no_network(dataset, network):
@@ -93,13 +109,20 @@ def test_a_broken_clip_is_told_and_left_out(dataset, network):
 def test_without_a_clip_that_can_be_used_it_ends(dataset, network):
     for path in (dataset.folder / "Run").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(ValueError, match=r"None of the clips of small can be used.*file is empty"):
+    with pytest.raises(
+        ValueError, match=r"None of the clips of small can be used.*file is empty"
+    ):
         pooled_clips(dataset, to_network_size)
 
 
 def test_the_recipe_s_features_come_back_clip_by_clip(dataset):
-    """Rows of a clip need not stand together; a clip is in the training or in the test table."""
-    tables = {"train_new": ["Run/1.avi", "Run/0.avi", "Run/1.avi"], "test_frames": ["Run/2.avi"]}
+    """Rows of a clip need not stand together; a clip is in the training or in the
+    test table.
+    """
+    tables = {
+        "train_new": ["Run/1.avi", "Run/0.avi", "Run/1.avi"],
+        "test_frames": ["Run/2.avi"],
+    }
     for table, file in (("train_new", "features"), ("test_frames", "test_features")):
         write_csv(pd.DataFrame({"video": tables[table]}), dataset.data / f"{table}.csv")
         maps = np.zeros((len(tables[table]), 7, 7, 512), "float16")

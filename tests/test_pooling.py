@@ -1,12 +1,14 @@
-"""Notebook 06: descriptions of clips, linear classifiers, frames that decide together."""
+"""Notebook 06: descriptions of clips, linear classifiers, frames that decide
+together.
+"""
 
-from toolbox.validate import as_array
+from toolbox.models.clip_features import as_array
 
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
-from framevote.pooling import (
+from lessons.pooling import (
     FrameByFrame,
     as_softmax,
     linear_classifier,
@@ -31,7 +33,8 @@ def test_square_roots_have_unit_length():
     assert square_roots(rows) == pytest.approx(np.array([[0.6, 0.8, 0], [0, 0, 0]]))
 
 
-# Frames (1, 2), (3, 2) and (8, 5): mean (4, 3); squared distances 9 + 1 + 16 and 1 + 1 + 4.
+# Frames (1, 2), (3, 2) and (8, 5): mean (4, 3); squared distances 9 + 1 + 16 and 1 + 1
+# + 4.
 CLIPS = as_array([np.array([[1.0, 2], [3, 2], [8, 5]]), np.array([[7.0, 0]])])
 
 
@@ -50,7 +53,9 @@ def test_the_mean_and_the_deviation_by_hand():
 
 
 def some_rows(classes, count=120):
-    """Rows (n, 3) of features on very different scales, whose first tells the class, and labels."""
+    """Rows (n, 3) of features on very different scales, whose first tells the class,
+    and labels.
+    """
     rng = np.random.default_rng(0)
     labels = np.array(classes)[np.arange(count) % len(classes)]
     rows = rng.normal(size=(count, 3)) * (1, 1000, 0.001)
@@ -71,8 +76,12 @@ def test_a_linear_classifier_standardises_and_learns():
 def test_steps_go_before_in_their_order():
     rows, labels = some_rows(["a", "b"])
     plain = linear_classifier().fit((rows - 1) * 2, labels)
-    stepped = linear_classifier(lambda rows: rows - 1, lambda rows: rows * 2).fit(rows, labels)
-    assert stepped.predict_proba(rows) == pytest.approx(plain.predict_proba((rows - 1) * 2))
+    stepped = linear_classifier(lambda rows: rows - 1, lambda rows: rows * 2).fit(
+        rows, labels
+    )
+    assert stepped.predict_proba(rows) == pytest.approx(
+        plain.predict_proba((rows - 1) * 2)
+    )
 
 
 def test_strength_lets_weights_grow():
@@ -100,7 +109,9 @@ def test_a_softmax_layer_answers_as_the_classifier(classes):
 
 
 class Says(ClassifierMixin, BaseEstimator):
-    """Gives each frame the probabilities that are its features; remembers what it learned."""
+    """Gives each frame the probabilities that are its features; remembers what it
+    learned.
+    """
 
     def fit(self, rows, labels):
         self.classes_ = np.unique(labels)
@@ -119,7 +130,9 @@ def fitted(clips, vote, labels=("run", "walk", "jump")):
 FRAMES = [
     np.array([[0.3, 0.4, 0.3], [0.3, 0.4, 0.3], [1, 0, 0]]),
     np.array([[0.2, 0.3, 0.5]]),
-    np.array([[0.6, 0.4, 0], [0, 0.7, 0.3]]),  # one vote each, jump 0.6 and run 1.1 in sum
+    np.array(
+        [[0.6, 0.4, 0], [0, 0.7, 0.3]]
+    ),  # one vote each, jump 0.6 and run 1.1 in sum
 ]
 
 
@@ -129,7 +142,9 @@ def test_each_frame_is_learned_with_its_clips_label():
     assert rows == np.concatenate(FRAMES).tolist()
     assert labels == ["run"] * 3 + ["walk"] + ["jump"] * 2
     assert model.classes_.tolist() == ["jump", "run", "walk"]
-    assert not hasattr(model.model, "classes_")  # the model that was given stays as it was
+    assert not hasattr(
+        model.model, "classes_"
+    )  # the model that was given stays as it was
 
 
 def test_shares_of_votes_by_hand():
@@ -151,7 +166,11 @@ def test_mean_probabilities_by_hand():
     model, clips = fitted(FRAMES, False), as_array(FRAMES)
     expected = [[1.6 / 3, 0.8 / 3, 0.6 / 3], [0.2, 0.3, 0.5], [0.3, 0.55, 0.15]]
     assert model.predict_proba(clips) == pytest.approx(np.array(expected))
-    assert model.predict(clips).tolist() == ["jump", "walk", "run"]  # the vote said run first
+    assert model.predict(clips).tolist() == [
+        "jump",
+        "walk",
+        "run",
+    ]  # the vote said run first
 
 
 def test_clips_of_one_length_and_copies_work():

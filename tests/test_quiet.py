@@ -1,8 +1,8 @@
-"""toolbox.quiet: what is silenced, and that it ends."""
+"""toolbox.page.quiet: what is silenced, and that it ends."""
 
 import os
 
-from toolbox.quiet import quiet_start
+from toolbox.page.quiet import quiet_start
 
 import pytest
 

@@ -2,9 +2,10 @@
 
 import os
 
-from toolbox.datasets import Dataset
-from toolbox.files import read_json
-from toolbox.record import MADE_FROM, check_step, digest_of, step
+from toolbox.clips.dataset import Dataset
+from toolbox.store.files import read_json
+from toolbox.store.made import digest_of
+from toolbox.store.steps import MADE_FROM, check_step, step
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from clips import run_python
 @pytest.fixture
 def dataset(tmp_path):
     """A dataset of which nothing has been made."""
-    return Dataset("pets", tmp_path / "pets", tmp_path / "data" / "pets", tmp_path / "weights")
+    return Dataset(
+        "pets", tmp_path / "pets", tmp_path / "data" / "pets", tmp_path / "weights"
+    )
 
 
 def run(dataset, *notebooks, content="same", **facts):
@@ -37,10 +40,14 @@ def test_facts_come_back(dataset):
     assert check_step(dataset, "01") == {}
 
 
-@pytest.mark.parametrize(("there", "missing"), [("", "00"), ("00", "01"), ("00 01 02", "03")])
+@pytest.mark.parametrize(
+    ("there", "missing"), [("", "00"), ("00", "01"), ("00 01 02", "03")]
+)
 def test_the_first_notebook_that_is_missing_is_named(dataset, there, missing):
     run(dataset, *there.split())
-    with pytest.raises(FileNotFoundError, match=rf"Run notebook {missing} first: the .* pets"):
+    with pytest.raises(
+        FileNotFoundError, match=rf"Run notebook {missing} first: the .* pets"
+    ):
         check_step(dataset, "04")
 
 
@@ -49,10 +56,14 @@ def test_the_first_notebook_that_is_missing_is_named(dataset, there, missing):
     [("00", "01"), ("01", "02"), ("02", "03"), ("03", "04"), ("00 01 02 03", "04")],
 )
 def test_what_was_made_from_something_else_by_now_is_named(dataset, again, then):
-    """Test share changed, 00 alone run again; a class renamed, 04 left out; and so on."""
+    """Test share changed, 00 alone run again; a class renamed, 04 left out; and so
+    on.
+    """
     run(dataset, *["00", "01", "02", "03", "04"])
     run(dataset, *again.split(), content="other")
-    with pytest.raises(ValueError, match=rf"no longer fits?: run notebook {then} again"):
+    with pytest.raises(
+        ValueError, match=rf"no longer fits?: run notebook {then} again"
+    ):
         check_step(dataset, "04")
 
 
@@ -73,7 +84,9 @@ def test_a_notebook_that_is_interrupted_counts_as_unfinished(dataset):
     run(dataset, *["00", "01", "02", "03", "04"])
     with pytest.raises(KeyboardInterrupt), step(dataset, "04", []):
         raise KeyboardInterrupt
-    with pytest.raises(FileNotFoundError, match=r"Run notebook 04 first: .* or not finished"):
+    with pytest.raises(
+        FileNotFoundError, match=r"Run notebook 04 first: .* or not finished"
+    ):
         check_step(dataset, "04")
     check_step(dataset, "03")
 
@@ -82,8 +95,8 @@ def test_a_second_writer_is_told_who_is_writing(dataset):
     script = """
 import sys, os
 from pathlib import Path
-from toolbox.datasets import Dataset
-from toolbox.record import step
+from toolbox.clips.dataset import Dataset
+from toolbox.store.steps import step
 place = Path(sys.argv[1])
 try:
     with step(Dataset("pets", place, place, place), "00", []):
@@ -93,8 +106,10 @@ except RuntimeError as error:
 """
     with step(dataset, "00", []):
         said = run_python(script, dataset.data)
-    assert said == (
-        f"Process {os.getpid()} is writing data/pets. Wait until it has finished, or stop it.\n"
+    assert (
+        said
+        == f"Process {os.getpid()} is writing data/pets. Wait until it has finished, or"
+        " stop it.\n"
     )
     assert run_python(script, dataset.data) == "written\n"
 
@@ -106,19 +121,25 @@ def test_a_file_that_is_gone_or_cut_off_is_noticed(dataset, content):
     file.unlink()
     if content is not None:
         file.write_text(content)
-    with pytest.raises(FileNotFoundError, match=r"02\.csv is not as notebook 02 .* 02 again"):
+    with pytest.raises(
+        FileNotFoundError, match=r"02\.csv is not as notebook 02 .* 02 again"
+    ):
         check_step(dataset, "04")
 
 
 def test_a_course_that_was_moved_goes_on(dataset, tmp_path):
     run(dataset, "00", "01")
     (tmp_path / "data").rename(tmp_path / "elsewhere")
-    moved = Dataset("pets", dataset.folder, tmp_path / "elsewhere" / "pets", dataset.weights)
+    moved = Dataset(
+        "pets", dataset.folder, tmp_path / "elsewhere" / "pets", dataset.weights
+    )
     check_step(moved, "01")
 
 
 def test_every_notebook_rests_on_earlier_ones():
-    assert all(older < notebook for notebook, needed in MADE_FROM.items() for older in needed)
+    assert all(
+        older < notebook for notebook, needed in MADE_FROM.items() for older in needed
+    )
 
 
 def test_digests_tell_values_types_and_files_apart(tmp_path):

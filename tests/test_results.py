@@ -1,8 +1,8 @@
-"""toolbox.results: the rows of results.json."""
+"""toolbox.evaluation.results: the rows of results.json."""
 
 import json
 
-from toolbox.results import read_results, record_results, side_by_side
+from toolbox.evaluation.results import read_results, record_results, side_by_side
 
 import pytest
 
@@ -10,7 +10,9 @@ import pytest
 def test_a_notebook_replaces_its_own_rows_and_no_others(tmp_path):
     path = tmp_path / "results.json"
     record_results(path, "06", [{"method": "later", "accuracy": 0.3}])
-    record_results(path, "05", [{"method": "old", "accuracy": 0.1}, {"method": "older"}])
+    record_results(
+        path, "05", [{"method": "old", "accuracy": 0.1}, {"method": "older"}]
+    )
     rows = record_results(path, "05", [{"method": "new", "accuracy": 0.2}])
     assert rows["method"].tolist() == ["new", "later"]
     assert json.loads(path.read_text(encoding="utf-8")) == [
@@ -36,12 +38,16 @@ def test_no_file_no_rows(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[", "{}", "null", "3", "[3]", '[{"method": "no notebook"}]', "[null]"]
+    "content",
+    ["", "[", "{}", "null", "3", "[3]", '[{"method": "no notebook"}]', "[null]"],
 )
 def test_damaged_results_are_named_and_left_alone(tmp_path, content):
     path = tmp_path / "results.json"
     path.write_text(content)
-    for read in (read_results, lambda path: record_results(path, "05", [{"method": "new"}])):
+    for read in (
+        read_results,
+        lambda path: record_results(path, "05", [{"method": "new"}]),
+    ):
         with pytest.raises(
             ValueError, match=r"results\.json is damaged \(.*: delete it, then run ag"
         ):
@@ -52,7 +58,9 @@ def test_damaged_results_are_named_and_left_alone(tmp_path, content):
 def test_datasets_side_by_side(tmp_path):
     for name, accuracy in (("one", 0.5), ("two", 0.25)):
         row = {"method": "vote", "part": "test", "accuracy": accuracy, "n": 8}
-        record_results(tmp_path / name / "results.json", "06", [row, row | {"part": "validation"}])
+        record_results(
+            tmp_path / name / "results.json", "06", [row, row | {"part": "validation"}]
+        )
     table = side_by_side(tmp_path, "06", "test")
     assert table.columns.tolist() == ["one, n = 8", "two, n = 8"]
     assert table.loc["vote"].tolist() == [50, 25]

@@ -1,13 +1,15 @@
-"""toolbox.resume: extracting the frames of many clips, whatever happens meanwhile."""
+"""toolbox.clips.extract: extracting the frames of many clips, whatever happens
+meanwhile.
+"""
 
 import errno
 import json
 import os
 
-from toolbox.datasets import clip_names, find_videos
-from toolbox.files import is_whole_jpeg, write_jpeg
-from toolbox.resume import extract_frames
-from toolbox.videos import open_video
+from toolbox.clips.clip_table import clip_names, find_videos
+from toolbox.clips.extract import extract_frames
+from toolbox.clips.read import open_video
+from toolbox.store.files import is_whole_jpeg, write_jpeg
 
 import pytest
 from clips import (
@@ -45,7 +47,9 @@ def table_of(folder):
 
 def test_all_frames_of_a_dataset(tmp_path, capsys):
     videos = table_of(make_dataset(tmp_path / "set", groups=2, clips=2, frames=51))
-    report = extract_frames(extract_clip, videos, tmp_path / "set", tmp_path / "train_1")
+    report = extract_frames(
+        extract_clip, videos, tmp_path / "set", tmp_path / "train_1"
+    )
     assert report["clip"].tolist() == videos["clip"].tolist()
     assert set(report["frames"]) == {3}
     assert set(report["problem"]) == {""}
@@ -60,7 +64,9 @@ def test_bad_clips_are_reported_and_the_rest_extracted(tmp_path):
     (folder / "Run" / "b_page.avi").write_text("<html>404 Not Found</html>")
     cut(write_clip(folder / "Walk" / "z_half.avi", 100, size=(320, 240)), 0.6)
     videos = table_of(folder)
-    report = extract_frames(extract_clip, videos, folder, tmp_path / "train_1").set_index("clip")
+    report = extract_frames(
+        extract_clip, videos, folder, tmp_path / "train_1"
+    ).set_index("clip")
     assert report.index.tolist() == videos["clip"].tolist()
     assert report["problem"]["a_empty"] == "the file is empty"
     assert report["problem"]["b_page"] == "not a video that OpenCV can open"
@@ -74,7 +80,9 @@ def test_a_frame_too_wide_for_jpeg_is_a_problem_of_its_clip(tmp_path):
     source = make_dataset(tmp_path / "set", groups=1, clips=1)
     write_clip(source / "Run" / "wide.mkv", frames=2, size=(65_600, 16), codec="MPNG")
     videos = table_of(source)
-    report = extract_frames(extract_clip, videos, source, tmp_path / "train_1").set_index("clip")
+    report = extract_frames(
+        extract_clip, videos, source, tmp_path / "train_1"
+    ).set_index("clip")
     problem = "65600 x 16 pixels are too many for JPEG (65,500 a side)"
     assert report.loc["wide"].tolist() == [0, problem]
     assert report["frames"].drop("wide").tolist() == [1, 1]
@@ -87,9 +95,12 @@ def test_frames_before_an_undecodable_one_are_kept(tmp_path):
         raise ValueError("frame 2 can't be decoded")
 
     source = make_dataset(tmp_path / "set", groups=1, clips=1, frames=3)
-    report = extract_frames(fails_at_the_third, table_of(source), source, tmp_path / "train_1")
+    report = extract_frames(
+        fails_at_the_third, table_of(source), source, tmp_path / "train_1"
+    )
     assert (
-        report[["frames", "problem"]].to_numpy().tolist() == [[2, "frame 2 can't be decoded"]] * 2
+        report[["frames", "problem"]].to_numpy().tolist()
+        == [[2, "frame 2 can't be decoded"]] * 2
     )
     assert len(files_of(tmp_path / "train_1")) == 4
 
@@ -127,15 +138,22 @@ def test_a_changed_clip_is_extracted_again_and_the_others_are_not(extracted):
     clip = videos["clip"][1]
     after = times_of(folder)
     assert before.keys() - after.keys() == {f"{clip}_frame1.jpg"}
-    assert {name for name in after if after[name] != before[name]} == {f"{clip}_frame0.jpg"}
+    assert {name for name in after if after[name] != before[name]} == {
+        f"{clip}_frame0.jpg"
+    }
 
 
 def test_another_clip_of_the_same_size_is_noticed(extracted):
     videos, source, folder = extracted
     before, times = files_of(folder), times_of(folder)
     path = source / videos["video"][0]
-    content, changed = bytearray(path.read_bytes()), path.stat().st_mtime_ns + 1_000_000_000
-    write_clip(path, frames=30, look=1)  # as in the other class: another look, another size
+    content, changed = (
+        bytearray(path.read_bytes()),
+        path.stat().st_mtime_ns + 1_000_000_000,
+    )
+    write_clip(
+        path, frames=30, look=1
+    )  # as in the other class: another look, another size
     other = path.read_bytes()
     path.write_bytes(other[: len(content)].ljust(len(content), b"\0"))
     os.utime(path, ns=(changed, changed))
@@ -174,9 +192,15 @@ def test_leftovers_go(extracted):
     videos, source, folder = extracted
     before = files_of(folder)
     frame = before[sorted(before)[0]]
-    for name in ("foreign.jpg", "old_clip_frame0.jpg", ".partial-v_Run_g01_c01_frame1.jpg"):
+    for name in (
+        "foreign.jpg",
+        "old_clip_frame0.jpg",
+        ".partial-v_Run_g01_c01_frame1.jpg",
+    ):
         (folder / name).write_bytes(frame)
-    (folder / f"{videos['clip'][0]}_frame2.jpg").write_bytes(frame)  # one frame too many
+    (folder / f"{videos['clip'][0]}_frame2.jpg").write_bytes(
+        frame
+    )  # one frame too many
     extract_frames(extract_clip, *extracted)
     assert files_of(folder) == before
     fewer = videos[1:].reset_index(drop=True)
@@ -213,14 +237,17 @@ import sys
 from pathlib import Path
 import pandas as pd
 from test_resume import extract_clip
-from toolbox.resume import extract_frames
+from toolbox.clips.extract import extract_frames
 table, source, folder = map(Path, sys.argv[1:])
-extract_frames(extract_clip, pd.read_csv(table), source, folder, per_second=25, threads=2)
+table = pd.read_csv(table)
+extract_frames(extract_clip, table, source, folder, per_second=25, threads=2)
 """
 
 
 def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(tmp_path):
-    source = make_dataset(tmp_path / "set", groups=2, clips=2, frames=50, size=(320, 240))
+    source = make_dataset(
+        tmp_path / "set", groups=2, clips=2, frames=50, size=(320, 240)
+    )
     videos = table_of(source)
     videos.to_csv(tmp_path / "videos.csv", index=False)
     journal = tmp_path / "killed.jsonl"
@@ -232,8 +259,13 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(tmp_path):
     assert 100 <= len(when_killed) < 400
 
     run_python(EXTRACT, tmp_path / "videos.csv", source, tmp_path / "killed")
-    extract_frames(extract_clip, videos, source, tmp_path / "undisturbed", per_second=25, threads=2)
-    resumed, undisturbed = files_of(tmp_path / "killed"), files_of(tmp_path / "undisturbed")
+    extract_frames(
+        extract_clip, videos, source, tmp_path / "undisturbed", per_second=25, threads=2
+    )
+    resumed, undisturbed = (
+        files_of(tmp_path / "killed"),
+        files_of(tmp_path / "undisturbed"),
+    )
     assert len(undisturbed) == 400
     assert resumed == undisturbed
     after = times_of(tmp_path / "killed")
@@ -263,7 +295,11 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(tmp_path, small_disk):
     assert not [path.name for path in written if path.name.startswith(".partial")]
 
     enlarge()
-    report = extract_frames(extract_clip, videos, source, disk / "train_1", per_second=25)
+    report = extract_frames(
+        extract_clip, videos, source, disk / "train_1", per_second=25
+    )
     assert set(report["frames"]) == {25}
-    extract_frames(extract_clip, videos, source, tmp_path / "undisturbed", per_second=25)
+    extract_frames(
+        extract_clip, videos, source, tmp_path / "undisturbed", per_second=25
+    )
     assert files_of(disk / "train_1") == files_of(tmp_path / "undisturbed")

@@ -1,4 +1,5 @@
-"""What runs the course: the runner, the Makefile's way to it, the export, the check for freshness.
+"""What runs the course: the runner, the Makefile's way to it, the export, the check for
+freshness.
 
 All on courses of a few cells that are made on the spot.
 """
@@ -14,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from toolbox.locks import one_writer
+from toolbox.store.files import one_writer
 
 import nbformat
 import psutil
@@ -28,7 +29,9 @@ from notebook_code import code_digest, why_stale
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RUNNER = [sys.executable, REPOSITORY / "tools" / "run_course.py"]
-KNOBS = 'DATASET = "pets"\nSEED = 1\nSPLIT = "by_frame"\nRATES = (1, 2)  # frames a second'
+KNOBS = (
+    'DATASET = "pets"\nSEED = 1\nSPLIT = "by_frame"\nRATES = (1, 2)  # frames a second'
+)
 
 
 def knob_cell(text):
@@ -36,7 +39,9 @@ def knob_cell(text):
 
 
 def write_notebook(course, name, *cells):
-    """Write a notebook of code cells (text, or cells) into a course; returns its path."""
+    """Write a notebook of code cells (text, or cells) into a course; returns its
+    path.
+    """
     made = [cell if isinstance(cell, dict) else new_code_cell(cell) for cell in cells]
     for number, cell in enumerate(made):
         cell.id = f"{name[:2]}-{number:03}"
@@ -48,12 +53,14 @@ def write_notebook(course, name, *cells):
 
 @pytest.fixture
 def course(tmp_path):
-    """Two notebooks: 00 leaves its knobs in a file, and the number 42 in its page; 06 has a knob of
-    its own.
+    """Two notebooks: 00 leaves its knobs in a file, and the number 42 in its page;
+    06 has a knob of its own.
     """
     leave = "open('../knobs.txt', 'w').write(repr((DATASET, SEED, SPLIT, RATES)))"
     write_notebook(tmp_path, "00_first", knob_cell(KNOBS), leave, "6 * 7")
-    write_notebook(tmp_path, "06_later", knob_cell("DATASET = None\nEPOCHS = 3"), "EPOCHS")
+    write_notebook(
+        tmp_path, "06_later", knob_cell("DATASET = None\nEPOCHS = 3"), "EPOCHS"
+    )
     return tmp_path
 
 
@@ -66,7 +73,9 @@ def run(course, *options, **environment):
 
 def refused(monkeypatch, capsys, course, *options):
     """What the runner says when it stops before it runs anything."""
-    monkeypatch.setattr(sys, "argv", ["run_course.py", "--course", str(course), *options])
+    monkeypatch.setattr(
+        sys, "argv", ["run_course.py", "--course", str(course), *options]
+    )
     with pytest.raises(SystemExit) as stop:
         runner.main()
     assert stop.value.code not in (None, 0)
@@ -85,19 +94,35 @@ def refused(monkeypatch, capsys, course, *options):
         ("SPLIT='split_by_group'", {"SPLIT": "split_by_group"}),
         ("CLASSES=['Archery','Biking']", {"CLASSES": ["Archery", "Biking"]}),
         ("RATES=(1,2), GPUS = None", {"RATES": (1, 2), "GPUS": None}),
-        ("  NAME=\"a b=1 $5 'c'\"\n RATE=-0.5 ", {"NAME": "a b=1 $5 'c'", "RATE": -0.5}),
+        (
+            "  NAME=\"a b=1 $5 'c'\"\n RATE=-0.5 ",
+            {"NAME": "a b=1 $5 'c'", "RATE": -0.5},
+        ),
     ],
 )
 def test_knobs_are_names_and_python_literals(text, knobs):
     assert runner.read_knobs(text) == knobs
 
 
-WRONG_KNOBS = ["SEED", "SEED=", "SEED==1", "SEED 1", "1", "SEED=many more", "SEED=one", "SEED='1"]
+WRONG_KNOBS = [
+    "SEED",
+    "SEED=",
+    "SEED==1",
+    "SEED 1",
+    "1",
+    "SEED=many more",
+    "SEED=one",
+    "SEED='1",
+]
 
 
-@pytest.mark.parametrize("text", [*WRONG_KNOBS, "A=1) B=(2", "RATES=1,2", "SEED=open('x')"])
+@pytest.mark.parametrize(
+    "text", [*WRONG_KNOBS, "A=1) B=(2", "RATES=1,2", "SEED=open('x')"]
+)
 def test_other_knobs_are_refused_with_an_example(text):
-    with pytest.raises(ValueError, match=r"NAME=VALUE, with a value such as 5, .* and got: "):
+    with pytest.raises(
+        ValueError, match=r"NAME=VALUE, with a value such as 5, .* and got: "
+    ):
         runner.read_knobs(text)
 
 
@@ -111,7 +136,9 @@ def test_knobs_and_dataset_reach_the_notebooks_and_the_committed_ones_stay(cours
     left = ast.literal_eval((course / "knobs.txt").read_text())
     assert left == (str(pets), 1, "its", [0.5])
     assert (course / "notebooks" / "00_first.ipynb").read_bytes() == before
-    executed = nbformat.read(course / "executed" / 'my "pets"' / "06_later.ipynb", as_version=4)
+    executed = nbformat.read(
+        course / "executed" / 'my "pets"' / "06_later.ipynb", as_version=4
+    )
     assert executed.cells[-1].outputs[0].data["text/plain"] == "4"
 
 
@@ -129,7 +156,9 @@ def test_a_misspelt_knob_is_refused_with_near_names(monkeypatch, capsys, course)
 
 
 def test_a_knob_of_other_notebooks_is_refused(monkeypatch, capsys, course):
-    said = refused(monkeypatch, capsys, course, "--notebooks", "00", "--set", "SEED=1 EPOCHS=5")
+    said = refused(
+        monkeypatch, capsys, course, "--notebooks", "00", "--set", "SEED=1 EPOCHS=5"
+    )
     assert "EPOCHS is a knob of 06, and the notebooks to run are 00." in said
 
 
@@ -147,8 +176,17 @@ def test_an_unknown_notebook_is_named(monkeypatch, capsys, course):
 
 
 def make_course(*settings):
-    """`make course` in this repository, as typed in a shell, with nothing to install."""
-    command = ["make", "-o", ".venv/installed", "course", f"RUN={sys.executable}", *settings]
+    """`make course` in this repository, as typed in a shell, with nothing to
+    install.
+    """
+    command = [
+        "make",
+        "-o",
+        ".venv/installed",
+        "course",
+        f"RUN={sys.executable}",
+        *settings,
+    ]
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
 
 
@@ -184,9 +222,22 @@ def test_notebooks_pass_through_make():
 def test_make_clean_removes_what_runs_made_of_the_built_in_clips_alone(tmp_path):
     for file in ("Makefile", ".gitignore"):
         shutil.copy2(REPOSITORY / file, tmp_path)
-    own = ["data/README.md", "data/mocap/trainlist01.txt", "data/mocap/videos/Walk/a.avi"]
-    others = ["data/pets/videos.csv", "executed/pets/00.ipynb", "weights/vgg16.h5", "mine.py"]
-    made = ["data/mocap/videos.csv", "data/mocap/train_1/a.jpg", "data/mocap/new.unfinished"]
+    own = [
+        "data/README.md",
+        "data/mocap/trainlist01.txt",
+        "data/mocap/videos/Walk/a.avi",
+    ]
+    others = [
+        "data/pets/videos.csv",
+        "executed/pets/00.ipynb",
+        "weights/vgg16.h5",
+        "mine.py",
+    ]
+    made = [
+        "data/mocap/videos.csv",
+        "data/mocap/train_1/a.jpg",
+        "data/mocap/new.unfinished",
+    ]
     made += ["executed/mocap/00.ipynb", "weights/mocap/weights.hdf5"]
     for name in own + others + made:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -218,15 +269,20 @@ def test_without_ray_notebook_12_is_left_out_of_all(monkeypatch, capsys):
     chosen = runner.choose_notebooks(everything, "all")
     assert [path.name[:2] for path in everything if path not in chosen] == ["12"]
     [line] = capsys.readouterr().out.splitlines()
-    assert line.startswith("12_scale_out is left out: it needs ray.") and "`make scale`" in line
+    assert (
+        line.startswith("12_scale_out is left out: it needs ray.")
+        and "`make scale`" in line
+    )
 
 
 def test_notebook_12_says_what_to_run_where_ray_is_missing():
-    script = "import sys; sys.modules['ray'] = None; import framevote.scale"
+    script = "import sys; sys.modules['ray'] = None; import lessons.scale"
     command = [sys.executable, "-c", script]
     folder = REPOSITORY / "notebooks"
     failed = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert failed.stderr.splitlines()[-1].startswith("ImportError: Ray is an extra of this course.")
+    assert failed.stderr.splitlines()[-1].startswith(
+        "ImportError: Ray is an extra of this course."
+    )
     assert "`make scale`" in failed.stderr and "requirements-scale.txt" in failed.stderr
 
 
@@ -242,7 +298,9 @@ NAMES = ("notebook", "method", "level", "part", "accuracy", "n")
 
 
 def leave_results(course, rows, note):
-    """Leave what notebooks 00 to 05 leave: two clips of 40 s and 20 s, results, VGG16's pace."""
+    """Leave what notebooks 00 to 05 leave: two clips of 40 s and 20 s, results,
+    VGG16's pace.
+    """
     data = course / "data" / "pets"
     data.mkdir(parents=True)
     (data / "videos.csv").write_text("clip,frames,fps\na,1000,25\nb,300,15\n")
@@ -251,13 +309,18 @@ def leave_results(course, rows, note):
     (data / "results.json").write_text(json.dumps(rows))
 
 
-def test_part_one_ends_with_results_their_meaning_and_the_way_on(course, capsys, monkeypatch):
+def test_part_one_ends_with_results_their_meaning_and_the_way_on(
+    course, capsys, monkeypatch
+):
     leave_results(course, ROWS, {"rows_per_second": 0.5})
     monkeypatch.setattr(sys, "argv", ["run_course.py", "--course", str(course)])
     runner.print_results(runner.parse_options(), "pets", {"04": 60.4, "05": 29.6})
     said = " ".join(capsys.readouterr().out.split())
     assert "05 majority vote video test 0.413 126 0.071" in said
-    assert "66% of its validation frames right, the number that it would report, and 37%" in said
+    assert (
+        "66% of its validation frames right, the number that it would report, and 37%"
+        in said
+    )
     assert "gets 41% of the test clips right, where guessing gets 7%" in said
     assert "Times: 04 60 s, 05 30 s, altogether 1.5 minutes" in said
     # 60 seconds of video, 4 frames each, at one frame in two seconds: 480 s
@@ -276,11 +339,14 @@ def test_nothing_is_said_that_was_not_measured(course, capsys, monkeypatch):
 
 
 def test_a_failing_notebook_stops_the_run_with_the_cell_and_the_error(course):
-    write_notebook(course, "01_fails", "one = 1", "one +\\\n    'two'", "print('never')")
+    write_notebook(
+        course, "01_fails", "one = 1", "one +\\\n    'two'", "print('never')"
+    )
     done = run(course, "--notebooks", "00 01 06")
     assert done.returncode == 1
     assert (
-        "01_fails.ipynb stopped in its code cell 2:\n    | one +\\\n    |     'two'" in done.stderr
+        "01_fails.ipynb stopped in its code cell 2:\n    | one +\\\n    |     'two'"
+        in done.stderr
     )
     assert "TypeError: unsupported operand" in done.stderr
     assert f"The whole story: {course}/executed/pets/01_fails.ipynb" in done.stderr
@@ -300,8 +366,8 @@ def test_a_kernel_that_dies_is_told(course):
 
 
 def start(course, *cells):
-    """Start the runner on a notebook that tells its kernel's number, then runs the cells; returns
-    (the runner's process, the kernel's).
+    """Start the runner on a notebook that tells its kernel's number, then runs the
+    cells; returns (the runner's process, the kernel's).
     """
     tell = "import os, pathlib\npathlib.Path('../.pid').write_text(f'{os.getpid()}')\n"
     move = "os.replace('../.pid', '../kernel.pid')"
@@ -332,14 +398,21 @@ def test_an_interrupt_ends_in_one_sentence_and_leaves_no_kernel(course):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert stderr.strip() == "Stopped. Run the same command again: it goes on where it was."
+    assert (
+        stderr.strip()
+        == "Stopped. Run the same command again: it goes on where it was."
+    )
     assert is_gone(kernel)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux ends a child with its parent"
+)
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_runner_takes_a_busy_kernel_along(course, blow):
-    assert ctypes.PyDLL(None).sleep  # it keeps Python's lock, so no thread of the kernel can act
+    assert ctypes.PyDLL(
+        None
+    ).sleep  # it keeps Python's lock, so no thread of the kernel can act
     process, kernel = start(course, "import ctypes; ctypes.PyDLL(None).sleep(600)")
     process.send_signal(blow)
     process.communicate(timeout=60)
@@ -352,7 +425,9 @@ def test_a_second_run_of_a_dataset_says_who_is_at_work(course):
         (course / "dogs").mkdir()
         other = run(course, "--notebooks", "00", "--dataset", course / "dogs")
     assert done.returncode == 1
-    assert done.stderr.startswith(f"Process {os.getpid()} is writing data/pets. Wait until")
+    assert done.stderr.startswith(
+        f"Process {os.getpid()} is writing data/pets. Wait until"
+    )
     assert other.returncode == 0, other.stderr
 
 
@@ -367,7 +442,9 @@ def test_outputs_in_place_are_fresh_and_as_jupyterlab_would_save_them(course):
     cells = (
         dressed(KNOBS, tags=["parameters"], collapsed=True),
         dressed(
-            "display({'image/png': 'iVBORw0KGgo='}, raw=True)\n'é'", alt="A dot", scrolled=True
+            "display({'image/png': 'iVBORw0KGgo='}, raw=True)\n'é'",
+            alt="A dot",
+            scrolled=True,
         ),
         new_markdown_cell("é", metadata={"editable": True}),
     )
@@ -397,7 +474,9 @@ def test_a_notebook_that_fails_in_place_stays_as_it_was(course):
 
 @pytest.mark.parametrize("options", [["--set", "SEED=1"], ["--dataset", "pets"]])
 def test_in_place_takes_no_knobs(monkeypatch, capsys, course, options):
-    assert "committed with" in refused(monkeypatch, capsys, course, "--in-place", *options)
+    assert "committed with" in refused(
+        monkeypatch, capsys, course, "--in-place", *options
+    )
 
 
 # Freshness
@@ -405,7 +484,7 @@ def test_in_place_takes_no_knobs(monkeypatch, capsys, course, options):
 
 CODE = '''
 %matplotlib inline
-from framevote.lesson import taught
+from lessons.lesson import taught
 
 def square(x):
     """The square."""
@@ -427,15 +506,19 @@ HELPER = "def half(x):\n    return x / 2\n"
 @pytest.fixture
 def digest(tmp_path):
     """A function that gives the digest of a notebook's code, with its two modules."""
-    for package in ("framevote", "toolbox"):
+    for package in ("lessons", "toolbox"):
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").touch()
 
     def digest(code=CODE, lesson=LESSON, helper=HELPER, prose="Read this."):
-        (tmp_path / "framevote" / "lesson.py").write_text(lesson)
+        (tmp_path / "lessons" / "lesson.py").write_text(lesson)
         (tmp_path / "toolbox" / "helper.py").write_text(helper)
         (tmp_path / "toolbox" / "other.py").write_text(f"NOT_IMPORTED = {len(lesson)}")
-        cells = [new_markdown_cell(prose), new_code_cell(code), new_code_cell("%%bash\nls")]
+        cells = [
+            new_markdown_cell(prose),
+            new_code_cell(code),
+            new_code_cell("%%bash\nls"),
+        ]
         return code_digest(new_notebook(cells=cells), tmp_path)
 
     return digest
@@ -444,9 +527,15 @@ def digest(tmp_path):
 def test_code_that_a_notebook_never_comes_to_makes_no_output_stale(digest):
     assert digest() == digest(lesson=LESSON + "\nUNUSED = True\n")
     assert digest() == digest(helper=HELPER + "\n\ndef unused():\n    return half(1)\n")
-    used = CODE.replace("taught(square(3))", "from toolbox.helper import other\nother(square(3))")
-    through = "\n\ndef other(x):\n    return inner(x)\n\n\ndef inner(x):\n    return {}\n"
-    one, two = (digest(code=used, helper=HELPER + through.format(value)) for value in (1, 2))
+    used = CODE.replace(
+        "taught(square(3))", "from toolbox.helper import other\nother(square(3))"
+    )
+    through = (
+        "\n\ndef other(x):\n    return inner(x)\n\n\ndef inner(x):\n    return {}\n"
+    )
+    one, two = (
+        digest(code=used, helper=HELPER + through.format(value)) for value in (1, 2)
+    )
     assert one != two
 
 
@@ -457,7 +546,9 @@ def test_prose_docstrings_and_formatting_make_no_output_stale(digest):
     assert digest() == digest(prose="Read that.") == digest(code=tidy)
     assert digest() == digest(code=CODE.replace("  # as in school", "\n\n"))
     assert digest() == digest(code="#| export" + CODE)
-    assert digest() == digest(lesson="# %% ../01.ipynb #01-7\n" + LESSON.replace("Half of", "Half"))
+    assert digest() == digest(
+        lesson="# %% ../01.ipynb #01-7\n" + LESSON.replace("Half of", "Half")
+    )
     assert digest() == digest(lesson=LESSON.replace('    """Half of it."""\n', ""))
     assert digest() == digest(helper=HELPER.replace("x / 2", "x/2  # half"))
 
@@ -507,20 +598,26 @@ def test_staleness_is_told_with_its_reason(tmp_path):
 
 EXPORTED = """#| export
 import math, os
-from framevote.first import (
+from lessons.first import (
     three,
 )
-from toolbox import files
+from toolbox.store import files
 
 def two( x ):
     return three() - math.cos(0) * x"""
 
 
 def test_the_export_is_tidy_and_a_difference_is_noticed(tmp_path):
-    first = "#| default_exp first", "#| export\nimport os\ndef three(): return 3", "os.getcwd()"
+    first = (
+        "#| default_exp first",
+        "#| export\nimport os\ndef three(): return 3",
+        "os.getcwd()",
+    )
     write_notebook(tmp_path, "01_first", *first)
-    write_notebook(tmp_path, "02_second", "#| default_exp second", EXPORTED, "not_exported = 1")
-    notebooks, package = tmp_path / "notebooks", tmp_path / "notebooks" / "framevote"
+    write_notebook(
+        tmp_path, "02_second", "#| default_exp second", EXPORTED, "not_exported = 1"
+    )
+    notebooks, package = tmp_path / "notebooks", tmp_path / "notebooks" / "lessons"
     package.mkdir()
     (package / "gone.py").touch()
     export(notebooks, package)
@@ -531,7 +628,7 @@ def test_the_export_is_tidy_and_a_difference_is_noticed(tmp_path):
     ]
     text = (package / "second.py").read_text()
     assert text.endswith(
-        "import math\n\nfrom framevote.first import (\n    three,\n)\n\n\n"
+        "import math\n\nfrom lessons.first import (\n    three,\n)\n\n\n"
         "def two(x):\n    return three() - math.cos(0) * x\n"
     )
     assert "import os" not in (package / "first.py").read_text()

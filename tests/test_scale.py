@@ -1,4 +1,6 @@
-"""Notebook 12: features by many processes, equal to the store's, whatever happens meanwhile."""
+"""Notebook 12: features by many processes, equal to the store's, whatever happens
+meanwhile.
+"""
 
 import json
 import os
@@ -9,9 +11,9 @@ import time
 from functools import partial
 from pathlib import Path
 
-from toolbox.clips import look_at
-from toolbox.datasets import make_video_table
-from toolbox.vgg16 import fastest_network
+from toolbox.clips.clip_table import make_video_table
+from toolbox.models.clip_features import look_at
+from toolbox.models.vgg16 import fastest_network
 
 import nbformat
 import numpy as np
@@ -21,12 +23,12 @@ import pytest
 from clips import COURSE, cut, make_dataset, write_clip
 from keras.applications.vgg16 import preprocess_input
 
-from framevote.transfer import to_network_size
+from lessons.transfer import to_network_size
 
 ray = pytest.importorskip("ray", reason="Ray is an extra: see requirements-scale.txt")
-scale = pytest.importorskip("framevote.scale")
-cluster = pytest.importorskip("toolbox.cluster")
-parts_module = pytest.importorskip("toolbox.parts")
+scale = pytest.importorskip("lessons.scale")
+cluster = pytest.importorskip("toolbox.models.ray_cluster")
+parts_module = pytest.importorskip("toolbox.store.parquet")
 Parts, go_on = parts_module.Parts, parts_module.go_on
 
 WAY = "Keras float32"
@@ -65,13 +67,18 @@ def broken_clips(videos):
 
 
 def check_the_broken(clips, parts):
-    """All four are listed with their reasons, the others are complete, and nothing is twice."""
+    """All four are listed with their reasons, the others are complete, and nothing
+    is twice.
+    """
     problems = parts.problems(clips).set_index("clip")
     no_video, empty, deleted, cut_off = clips["clip"][:4]
     assert problems["problem"][empty] == "the file is empty"
     assert problems["problem"][deleted] == "the file is missing"
     assert "not a video" in problems["problem"][no_video]
-    assert "breaks off" in problems["problem"][cut_off] and problems["frames"][cut_off] == 4
+    assert (
+        "breaks off" in problems["problem"][cut_off]
+        and problems["frames"][cut_off] == 4
+    )
     assert len(problems) == 4
     assert parts.about()["clip"].is_unique
     features = parts.features()
@@ -88,7 +95,9 @@ def network(weights_folder):
 @pytest.fixture
 def worker(network, weights_folder, parts):
     """A worker in this process."""
-    return scale.FeatureWorker(weights_folder, parts.root, WAY, batch=3, network=network)
+    return scale.FeatureWorker(
+        weights_folder, parts.root, WAY, batch=3, network=network
+    )
 
 
 def test_frames_are_those_by_the_clock(clips):
@@ -96,7 +105,12 @@ def test_frames_are_those_by_the_clock(clips):
     frames = scale.as_frames(row["frames"])
     assert frames.shape == (4, 224, 224, 3) and row["problem"] == ""
     seen = []
-    look_at(row["path"], to_network_size, lambda batch: seen.append(batch) or batch[:, 0, 0], 2)
+    look_at(
+        row["path"],
+        to_network_size,
+        lambda batch: seen.append(batch) or batch[:, 0, 0],
+        2,
+    )
     assert np.array_equal(np.concatenate(seen), frames)
     assert row["clip"] == clips["clip"][0] and row["decoded"] <= time.time()
 
@@ -108,21 +122,31 @@ def test_black_frames_keep_their_size():
 
 
 def test_a_worker_computes_what_the_store_keeps(clips, worker, parts, network):
-    reports = list(go_on(clips.head(3), parts, partial(scale.plain_loop, worker=worker, rate=2)))
+    reports = list(
+        go_on(clips.head(3), parts, partial(scale.plain_loop, worker=worker, rate=2))
+    )
     assert [report["clips"] for report in reports] == [2, 1]
     assert [report["frames"] for report in reports] == [8, 4]
     assert all(r["decoded"] <= r["started"] <= r["finished"] for r in reports)
     found = parts.features()
     for clip, path in zip(clips["clip"][:3], clips["path"], strict=False):
-        stored = look_at(path, to_network_size, network, 2).astype("float16").astype("float32")
+        stored = (
+            look_at(path, to_network_size, network, 2)
+            .astype("float16")
+            .astype("float32")
+        )
         apart = np.abs(found[clip] - stored).max(axis=1) / stored.max(axis=1)
         assert apart.max() <= 2**-8
 
 
 def test_a_worker_is_warm_before_its_first_part(network, weights_folder, tmp_path):
     looked = []
-    network = network.using(engine=lambda x: looked.append(len(x)) or np.ones((len(x), 7, 7, 512)))
-    scale.FeatureWorker(weights_folder, tmp_path / "parts", WAY, batch=5, network=network)
+    network = network.using(
+        engine=lambda x: looked.append(len(x)) or np.ones((len(x), 7, 7, 512))
+    )
+    scale.FeatureWorker(
+        weights_folder, tmp_path / "parts", WAY, batch=5, network=network
+    )
     assert looked == [5]
 
 
@@ -131,7 +155,9 @@ def test_broken_clips_are_listed_by_the_plain_loop(broken_clips, worker, parts):
     list(go_on(broken_clips, parts, by_loop))
     check_the_broken(broken_clips, parts)
     again = list(go_on(broken_clips, parts, by_loop))
-    assert sum(report["clips"] for report in again) == 3  # those without frames are tried again
+    assert (
+        sum(report["clips"] for report in again) == 3
+    )  # those without frames are tried again
     check_the_broken(broken_clips, parts)
 
 
@@ -140,9 +166,9 @@ def running_ray():
     """Ray on this machine, for the tests that need it."""
     import toolbox
 
-    import framevote
+    import lessons
 
-    cluster.start_ray(modules=[framevote, toolbox], seats=3)
+    cluster.start_ray(modules=[lessons, toolbox], seats=3)
     yield
     ray.shutdown()
 
@@ -153,9 +179,13 @@ def settings(weights_folder, parts, threads=1):
     return places | {"way": WAY, "threads": threads, "batch": 4}
 
 
-def test_a_pool_without_a_seat_for_decoding_is_refused(running_ray, clips, weights_folder, parts):
+def test_a_pool_without_a_seat_for_decoding_is_refused(
+    running_ray, clips, weights_folder, parts
+):
     for workers, threads, gpus in ((3, 1, 0), (1, 3, 0), (1, 1, 1)):
-        run = scale.ray_pipeline(clips, workers, settings(weights_folder, parts, threads), gpus)
+        run = scale.ray_pipeline(
+            clips, workers, settings(weights_folder, parts, threads), gpus
+        )
         with pytest.raises(ValueError, match="don't fit"):
             next(run)
 
@@ -163,10 +193,14 @@ def test_a_pool_without_a_seat_for_decoding_is_refused(running_ray, clips, weigh
 def test_a_killed_worker_loses_nothing(
     running_ray, broken_clips, worker, weights_folder, parts, tmp_path
 ):
-    """Broken clips among the work; a real process is killed; features equal the plain loop's."""
+    """Broken clips among the work; a real process is killed; features equal the
+    plain loop's.
+    """
     by_ray = Parts(tmp_path / "ray")
     pool = settings(weights_folder, by_ray)
-    compute = partial(scale.ray_pipeline, workers=1, settings=pool, clips_a_part=1, rate=2)
+    compute = partial(
+        scale.ray_pipeline, workers=1, settings=pool, clips_a_part=1, rate=2
+    )
     victim, workers = None, set()
     for report in go_on(broken_clips, by_ray, compute):
         workers.add(report["worker"])
@@ -193,9 +227,13 @@ def dies_of_the_first(clip, rate=2):
 def test_a_clip_that_kills_its_decoder_is_given_up_and_listed(
     running_ray, clips, weights_folder, parts, monkeypatch
 ):
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers lack this file
+    ray.cloudpickle.register_pickle_by_value(
+        sys.modules[__name__]
+    )  # the workers lack this file
     pool, clips = settings(weights_folder, parts), clips.head(3)
-    compute = partial(scale.ray_pipeline, workers=1, settings=pool, clips_a_part=1, rate=2)
+    compute = partial(
+        scale.ray_pipeline, workers=1, settings=pool, clips_a_part=1, rate=2
+    )
     with monkeypatch.context() as patch:
         patch.setattr(scale, "frames_of", dies_of_the_first)
         list(go_on(clips, parts, compute))
@@ -227,4 +265,7 @@ def test_the_cluster_of_the_page_has_only_keys_that_ray_knows():
     assert f"ray:{ray.__version__}-py" in described["docker"]["image"]
     mounted = re.search(r"-v (\S+):\1$", described["docker"]["run_options"][0])[1]
     assert mounted in described["initialization_commands"][-1]
-    assert f"cd {mounted}" in described["setup_commands"][0] and "file_mounts" not in described
+    assert (
+        f"cd {mounted}" in described["setup_commands"][0]
+        and "file_mounts" not in described
+    )

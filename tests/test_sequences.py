@@ -1,7 +1,8 @@
 """Clips as padded sequences, and a network behind scikit-learn's interface."""
 
-from toolbox.sequences import SequenceNetwork, padded
-from toolbox.validate import as_array, out_of_group
+from toolbox.evaluation.groups_left_out import out_of_group
+from toolbox.models.clip_features import as_array
+from toolbox.models.sequences import SequenceNetwork, padded
 
 import keras
 import numpy as np
@@ -13,15 +14,21 @@ def small(length, width, classes):
     """The mean over time, then a softmax layer."""
     frames, mask = keras.Input((length, width)), keras.Input((length,), dtype="bool")
     mean = layers.GlobalAveragePooling1D()(layers.Dropout(0.1)(frames), mask=mask)
-    return keras.Model([frames, mask], layers.Dense(classes, activation="softmax")(mean))
+    return keras.Model(
+        [frames, mask], layers.Dense(classes, activation="softmax")(mean)
+    )
 
 
 @pytest.fixture(scope="module")
 def data():
     """Clips of 2 to 5 frames; the class is which of two channels is larger."""
     rng = np.random.default_rng(0)
-    clips = [rng.uniform(size=(rng.integers(2, 6), 2)).astype("float32") for _ in range(60)]
-    labels = np.array(["first" if c[:, 0].sum() > c[:, 1].sum() else "second" for c in clips])
+    clips = [
+        rng.uniform(size=(rng.integers(2, 6), 2)).astype("float32") for _ in range(60)
+    ]
+    labels = np.array(
+        ["first" if c[:, 0].sum() > c[:, 1].sum() else "second" for c in clips]
+    )
     return as_array(clips), labels
 
 

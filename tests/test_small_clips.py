@@ -1,7 +1,7 @@
 """Small clips: cut to where something moves, decoded in threads, kept beside a note."""
 
-from toolbox import small_clips
-from toolbox.small_clips import (
+from toolbox.clips import motion_crops as small_clips
+from toolbox.clips.motion_crops import (
     cut_square,
     moving_part,
     small_clip,
@@ -20,7 +20,9 @@ def test_what_moves_is_found_and_a_margin_around_it():
     frames = np.full((10, 100, 120, 3), 90, "uint8")
     for k, frame in enumerate(frames):
         frame[40:60, 30 + 2 * k : 40 + 2 * k] = 250
-    rows, columns = (np.flatnonzero(moving_part(frames).any(axis=axis)) for axis in (1, 0))
+    rows, columns = (
+        np.flatnonzero(moving_part(frames).any(axis=axis)) for axis in (1, 0)
+    )
     assert rows.min() == 40 - 3 and rows.max() == 59 + 3
     assert 24 <= columns.min() <= 36 and 53 <= columns.max() <= 63
 
@@ -66,7 +68,9 @@ def test_what_is_in_the_square_is_scaled_up():
 
 def test_what_is_in_the_square_is_averaged_where_it_is_scaled_down():
     frame = np.zeros((30, 30, 3), "uint8")
-    frame[::3, ::3] = 180  # one pixel of nine: an average is 20, a single pixel 0 or 180
+    frame[::3, ::3] = (
+        180  # one pixel of nine: an average is 20, a single pixel 0 or 180
+    )
     assert (cut_square(frame, 0, 0, 30, 10) == 20).all()
 
 
@@ -74,7 +78,9 @@ def test_small_clips_are_cut_to_the_motion(tmp_path):
     write_clip(tmp_path / "clip.avi", frames=30)
     clip = small_clip(tmp_path / "clip.avi", 8, 24)
     assert clip.shape == (8, 24, 24, 3) and clip.dtype == np.uint8
-    assert len(np.unique(clip.reshape(8, -1), axis=0)) == 8  # the bar is elsewhere in each frame
+    assert (
+        len(np.unique(clip.reshape(8, -1), axis=0)) == 8
+    )  # the bar is elsewhere in each frame
 
 
 @pytest.mark.parametrize("frames", [1, 3])
@@ -111,7 +117,9 @@ def test_stored_clips_stay_on_disk(tmp_path, paths):
     assert isinstance(stored, np.memmap) and not stored.flags.writeable
 
 
-def test_stored_clips_are_kept_and_made_again_when_a_clip_changes(tmp_path, paths, monkeypatch):
+def test_stored_clips_are_kept_and_made_again_when_a_clip_changes(
+    tmp_path, paths, monkeypatch
+):
     target = tmp_path / "clips.npy"
     first, problems = store_clips(paths, target, 6, 16)
     with monkeypatch.context() as patch:
@@ -143,7 +151,9 @@ def interrupt(*_, **__):
     raise KeyboardInterrupt
 
 
-def test_a_kill_between_the_clips_and_their_note_leaves_no_old_note(tmp_path, paths, monkeypatch):
+def test_a_kill_between_the_clips_and_their_note_leaves_no_old_note(
+    tmp_path, paths, monkeypatch
+):
     target = tmp_path / "clips.npy"
     store_clips(paths[:2], target, 6, 16)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):

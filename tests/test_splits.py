@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import train_test_split
 
-from framevote.splits import share_with_siblings, split_by_frame, split_by_group
+from lessons.splits import share_with_siblings, split_by_frame, split_by_group
 
 
 def table_of(classes=3, groups=5, clips=2, frames=4):
@@ -24,7 +24,9 @@ def table_of(classes=3, groups=5, clips=2, frames=4):
 
 
 def random_table(seed):
-    """A random table of frames: clips of all lengths, each with any class and any group."""
+    """A random table of frames: clips of all lengths, each with any class and any
+    group.
+    """
     rng = np.random.default_rng(seed)
     clips = rng.integers(4, 40)
     lengths = rng.integers(1, 12, clips)
@@ -36,7 +38,9 @@ def random_table(seed):
             "video": [f"clip{number}.avi" for number in range(clips)],
         }
     )
-    return table.loc[table.index.repeat(lengths)].reset_index(drop=True), rng.uniform(0.05, 0.5)
+    return table.loc[table.index.repeat(lengths)].reset_index(drop=True), rng.uniform(
+        0.05, 0.5
+    )
 
 
 # By frame

@@ -3,9 +3,9 @@
 import sys
 from types import SimpleNamespace
 
-from toolbox.datasets import make_video_table
-from toolbox.files import save_array, write_csv, write_jpeg
-from toolbox.vgg16 import FLOAT32, fastest_network
+from toolbox.clips.clip_table import make_video_table
+from toolbox.models.vgg16 import FLOAT32, fastest_network
+from toolbox.store.files import save_array, write_csv, write_jpeg
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from head_epochs import train_epochs
 from repeated_features import repeat_features
 from ucf101_standin import MOCAP, build
 
-from framevote.transfer import divide_by_255, extract_features
+from lessons.transfer import divide_by_255, extract_features
 
 
 def test_a_stand_in_has_the_names_of_the_lists_over_built_in_clips(tmp_path):
@@ -35,14 +35,20 @@ def test_a_stand_in_has_the_names_of_the_lists_over_built_in_clips(tmp_path):
     assert build(lists, tmp_path / "standin") == len(names)  # what is there stays
     table, unreadable = make_video_table(tmp_path / "standin")
     assert unreadable.empty
-    assert sorted(f"{row['class']}/{row['clip']}.avi" for _, row in table.iterrows()) == names
+    assert (
+        sorted(f"{row['class']}/{row['clip']}.avi" for _, row in table.iterrows())
+        == names
+    )
     assert set(table.loc[table["part"] == "test", "group"]) == {
         "Archery_g01",
         "Diving_g01",
         "Punch_g01",
     }
     known = {path.read_bytes() for path in MOCAP.glob("*/*.avi")}
-    assert all((tmp_path / "standin" / "UCF-101" / name).read_bytes() in known for name in names)
+    assert all(
+        (tmp_path / "standin" / "UCF-101" / name).read_bytes() in known
+        for name in names
+    )
 
 
 @pytest.fixture
@@ -73,10 +79,14 @@ def interrupted(engine, calls):
 
 
 def test_repeated_features_are_those_of_notebook_04(tmp_path, repeating, network):
-    """Notebook 04 takes the file for its own, row for row, and computes nothing more."""
+    """Notebook 04 takes the file for its own, row for row, and computes nothing
+    more.
+    """
     target, plain = tmp_path / "features.npy", tmp_path / "plain.npy"
     assert repeat_features(repeating, network, target) == 3
-    extract_features(repeating, network.using(engine=interrupted(network.engine, 0)), target)
+    extract_features(
+        repeating, network.using(engine=interrupted(network.engine, 0)), target
+    )
     extract_features(repeating, network, plain)
     repeated, expected = (np.load(file).astype("float32") for file in (target, plain))
     assert repeated == pytest.approx(expected, rel=2e-3, abs=2e-3)
@@ -90,12 +100,16 @@ def test_repeated_features_go_on_behind_those_of_an_interrupted_notebook(
     with pytest.raises(KeyboardInterrupt):
         extract_features(repeating, twice, target, batch_size=1)
     begun = (tmp_path / "features.unfinished").read_bytes()
-    assert len(begun) == 128 + 2 * 7 * 7 * 512 * 2  # the header, and two rows of float16
+    assert (
+        len(begun) == 128 + 2 * 7 * 7 * 512 * 2
+    )  # the header, and two rows of float16
     assert repeat_features(repeating, network, target, batch_size=1) == 3
     assert target.read_bytes()[: len(begun)] == begun
     features = np.load(target)
     assert features.shape == (5, 7, 7, 512)
-    assert all(np.allclose(features[a], features[b], rtol=2e-3) for a, b in ((0, 2), (1, 4)))
+    assert all(
+        np.allclose(features[a], features[b], rtol=2e-3) for a, b in ((0, 2), (1, 4))
+    )
 
 
 def test_epochs_of_the_head_say_how_long_reading_took(tmp_path):

@@ -1,14 +1,14 @@
-"""toolbox.timeline: the picture, the captions and the measures of a video's segments."""
+"""toolbox.plots.timeline: the picture, the captions and the measures of a video's
+segments.
+"""
 
-from toolbox.timeline import (
-    caption_at,
-    colours_of,
-    draw_timeline,
+from toolbox.evaluation.segments import (
     frame_accuracy,
     mean_average_precision,
     score_films,
     segments_of,
 )
+from toolbox.plots.timeline import caption_at, colours_of, draw_timeline
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,7 +38,9 @@ def frames(count, width=64, height=48):
 
 # Walk for 2 seconds, nothing for 1, Run for 3, at 4 moments a second
 SEGMENTS = table((0, 2, "Walk"), (2, 3, "none of these"), (3, 6, "Run"))
-MOMENTS = np.array([[0.1, 0.1, 0.8]] * 8 + [[0.3, 0.3, 0.4]] * 4 + [[0.2, 0.7, 0.1]] * 12)
+MOMENTS = np.array(
+    [[0.1, 0.1, 0.8]] * 8 + [[0.3, 0.3, 0.4]] * 4 + [[0.2, 0.7, 0.1]] * 12
+)
 
 
 def texts(axis):
@@ -50,7 +52,9 @@ def legend_of(axis):
 
 
 def bars_of(axis):
-    """The bars of an axis, from above: (start, end, colour) of each of their segments."""
+    """The bars of an axis, from above: (start, end, colour) of each of their
+    segments.
+    """
     return [
         [
             (*path.vertices[:, 0][[0, 2]].tolist(), tuple(colour[:3]))
@@ -116,7 +120,9 @@ def test_frames_keep_their_shape_inside_their_part_of_the_time(shape, count):
 
 
 def test_a_single_moment_of_two_classes():
-    figure = draw_timeline(frames(1), np.array([[0.7, 0.3]]), table((0, 0.25, "A")), ["A", "B"], 4)
+    figure = draw_timeline(
+        frames(1), np.array([[0.7, 0.3]]), table((0, 0.25, "A")), ["A", "B"], 4
+    )
     figure.canvas.draw()
     assert legend_of(figure.axes[1]) == ["A", "B"]
     assert texts(figure.axes[2]) == ["A"]
@@ -124,8 +130,8 @@ def test_a_single_moment_of_two_classes():
 
 @pytest.fixture
 def two_hours():
-    """The moments, segments and classes of two hours: 200 segments, each of 36 s; those at even
-    places are of class 0, the others of classes 0, 1, 2, ... 99.
+    """The moments, segments and classes of two hours: 200 segments, each of 36 s;
+    those at even places are of class 0, the others of classes 0, 1, 2, ... 99.
     """
     classes = [f"class {place} with a long name" for place in range(101)]
     labels = [0 if place % 2 == 0 else place // 2 for place in range(200)]
@@ -133,7 +139,11 @@ def two_hours():
     moments[np.arange(28_800), np.repeat(labels, 144)] = 0.9
     start = 36.0 * np.arange(200)
     names = [classes[label] for label in labels]
-    return moments, pd.DataFrame({"start": start, "end": start + 36, "class": names}), classes
+    return (
+        moments,
+        pd.DataFrame({"start": start, "end": start + 36, "class": names}),
+        classes,
+    )
 
 
 def test_two_hours_of_a_hundred_classes(two_hours):
@@ -157,13 +167,19 @@ def test_two_hours_of_a_hundred_classes(two_hours):
 
 def test_names_are_drawn_where_they_fit():
     """Over 100 s the axis is 9.9 inches wide: 1 s is a tenth of an inch."""
-    segments = table((0, 50, "A long name"), (50, 51, "B"), (51, 57, "A long name"), (57, 100, "B"))
-    figure = draw_timeline(frames(5), np.full((400, 2), 0.5), segments, ["A long name", "B"], 4)
+    segments = table(
+        (0, 50, "A long name"), (50, 51, "B"), (51, 57, "A long name"), (57, 100, "B")
+    )
+    figure = draw_timeline(
+        frames(5), np.full((400, 2), 0.5), segments, ["A long name", "B"], 4
+    )
     bar = figure.axes[2]
     assert texts(bar) == ["A long name", "A long\nname", "B"]
     for text in bar.texts:
         box = text.get_window_extent()
-        left, right = bar.transData.inverted().transform([(box.x0, 0), (box.x1, 0)])[:, 0]
+        left, right = bar.transData.inverted().transform([(box.x0, 0), (box.x1, 0)])[
+            :, 0
+        ]
         holds = (segments["start"] <= left) & (right <= segments["end"])
         assert holds.sum() == 1
 
@@ -212,8 +228,8 @@ def test_captions_are_those_of_the_segments_at_every_frame(fps):
 
 
 def test_a_caption_has_the_probability_of_its_moment():
-    """A short run was merged into its neighbour: the segment's class, though another is likelier;
-    in the middle of a moment it is still that moment's.
+    """A short run was merged into its neighbour: the segment's class, though another
+    is likelier; in the middle of a moment it is still that moment's.
     """
     moments = np.array([[0.874, 0.126], [0.3, 0.7], [0.996, 0.004], [1.0, 0.0]])
     caption = caption_at(table((0, 4, "A")), moments, ["A", "B"], 1)
@@ -236,8 +252,8 @@ def test_frame_accuracy_is_the_share_of_time_that_agrees():
 
 
 def test_only_time_with_a_true_segment_counts():
-    """Of 4 s, from 1 to 3 and from 5 to 7, the second half of each is right; what was found before,
-    between and behind them does not matter.
+    """Of 4 s, from 1 to 3 and from 5 to 7, the second half of each is right; what
+    was found before, between and behind them does not matter.
     """
     truth = table((1, 3, "Walk"), (5, 7, "none of these"))
     segments = table((0, 2, "Run"), (2, 5.5, "Walk"), (6, 8, "none of these"))
@@ -251,8 +267,8 @@ def test_all_found_is_a_precision_of_one():
 
 
 def test_a_false_alarm_in_front_costs_precision():
-    """In order: Walk 20-30 (false), 0-4 (right: precision 1/2), 10-14 (right: 2/3). Interpolated,
-    both recalls have 2/3. Run is never found: 0. The mean: 1/3.
+    """In order: Walk 20-30 (false), 0-4 (right: precision 1/2), 10-14 (right: 2/3).
+    Interpolated, both recalls have 2/3. Run is never found: 0. The mean: 1/3.
     """
     truth = table((0, 4, "Walk"), (10, 14, "Walk"), (4, 10, "Run"))
     segments = found((0, 4, "Walk", 0.8), (10, 14, "Walk", 0.7), (20, 30, "Walk", 0.9))
@@ -267,7 +283,9 @@ def test_a_false_alarm_between_costs_only_what_follows():
 
 
 def test_a_true_segment_is_found_once():
-    """The second Walk at the same place is a false alarm, and comes before the right one."""
+    """The second Walk at the same place is a false alarm, and comes before the right
+    one.
+    """
     truth = table((0, 4, "Walk"), (10, 14, "Walk"))
     segments = found((0, 4, "Walk", 0.9), (0, 4, "Walk", 0.8), (10, 14, "Walk", 0.7))
     assert mean_average_precision(segments, truth) == pytest.approx(5 / 6)
@@ -282,8 +300,8 @@ def test_the_threshold_is_of_intersection_over_union():
 
 
 def test_the_largest_overlap_is_taken():
-    """3-10 overlaps 0-6 by 3 of 10 and 5-10 by 5 of 7; it takes the second. Then 0-6 is left for
-    the next one, which is exact.
+    """3-10 overlaps 0-6 by 3 of 10 and 5-10 by 5 of 7; it takes the second. Then 0-6
+    is left for the next one, which is exact.
     """
     truth = table((0, 6, "Walk"), (5, 10, "Walk"))
     segments = found((3, 10, "Walk", 0.9), (0, 6, "Walk", 0.8))
@@ -292,15 +310,22 @@ def test_the_largest_overlap_is_taken():
 
 def test_none_of_these_is_neither_found_nor_missed():
     truth = table((0, 4, "Walk"), (4, 10, "none of these"))
-    segments = found((4, 10, "none of these", 0.9), (0, 4, "Walk", 0.8), (0, 4, "Run", 0.95))
+    segments = found(
+        (4, 10, "none of these", 0.9), (0, 4, "Walk", 0.8), (0, 4, "Run", 0.95)
+    )
     assert mean_average_precision(segments, truth) == 1
 
 
 def test_a_segment_counts_in_its_own_video():
-    """Of three true segments, only b's is found where it is (second: precision 1/2): 1/6."""
+    """Of three true segments, only b's is found where it is (second: precision 1/2):
+    1/6.
+    """
     columns = ("video", "start", "end", "class")
     truth = table(
-        ("a", 0, 4, "Walk"), ("b", 10, 14, "Walk"), ("c", 20, 24, "Walk"), columns=columns
+        ("a", 0, 4, "Walk"),
+        ("b", 10, 14, "Walk"),
+        ("c", 20, 24, "Walk"),
+        columns=columns,
     )
     truth.index = [0, 0, 0]  # as pd.concat leaves it
     segments = found(
@@ -317,7 +342,9 @@ def test_nothing_found_is_zero():
 
 
 def moments_with(*likeliest, classes=2):
-    """Moments whose likeliest class is given, each with the probability 0.8; None: all alike."""
+    """Moments whose likeliest class is given, each with the probability 0.8; None:
+    all alike.
+    """
     rows = np.full((len(likeliest), classes), 0.2 / (classes - 1))
     for row, place in zip(rows, likeliest, strict=True):
         row[:] = row if place is not None else 1 / classes
@@ -350,15 +377,21 @@ def test_a_short_segment_goes_to_its_longer_neighbour():
 
 
 def test_films_are_scored_by_their_clips():
-    """Two clips of one class in a row are one true segment. A film whose segments are all found,
-    and one of which nothing is: half of the frames, and half of each class's segments.
+    """Two clips of one class in a row are one true segment. A film whose segments
+    are all found, and one of which nothing is: half of the frames, and half of each
+    class's segments.
     """
     run, walk = np.zeros((8, 1)), np.ones((4, 1))
-    films = [[("Run", run), ("Run", run), ("Walk", walk)], [("Run", run), ("Walk", walk)]]
+    films = [
+        [("Run", run), ("Run", run), ("Walk", walk)],
+        [("Run", run), ("Walk", walk)],
+    ]
 
     def timeline_of(film):
         if len(film) == 20:
-            return segments_of(moments_with(*[0] * 16, *[1] * 4), ["Run", "Walk"], 4, 0.5)
+            return segments_of(
+                moments_with(*[0] * 16, *[1] * 4), ["Run", "Walk"], 4, 0.5
+            )
         return pd.DataFrame([(0, 3, "none of these", 0.3)], columns=SEGMENT)
 
     found = score_films(films, timeline_of, 4)

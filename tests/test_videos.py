@@ -1,9 +1,9 @@
-"""toolbox.videos: opening clips, the time of each frame, frames to show."""
+"""toolbox.clips.read: opening clips, the time of each frame, frames to show."""
 
 import os
 import sys
 
-from toolbox.videos import (
+from toolbox.clips.read import (
     evenly_spaced,
     frames_to_show,
     middle_frame,
@@ -53,7 +53,9 @@ def test_believable_rates_are_kept(fps):
     assert usable_fps(fps) == fps
 
 
-@pytest.mark.parametrize("fps", [0, float("nan"), float("inf"), float("-inf"), -1, 0.01, 241, 1000])
+@pytest.mark.parametrize(
+    "fps", [0, float("nan"), float("inf"), float("-inf"), -1, 0.01, 241, 1000]
+)
 def test_other_rates_become_25(fps):
     assert usable_fps(fps) == 25
 
@@ -74,7 +76,13 @@ def test_evenly_spaced_by_hand(total, count, expected):
 
 @pytest.mark.parametrize(
     "total, count, expected",
-    [(5, 3, [0, 2, 4]), (6, 3, [0, 3, 5]), (2, 4, [0, 0, 1, 1]), (1, 3, [0, 0, 0]), (4, 1, [0])],
+    [
+        (5, 3, [0, 2, 4]),
+        (6, 3, [0, 3, 5]),
+        (2, 4, [0, 0, 1, 1]),
+        (1, 3, [0, 0, 0]),
+        (4, 1, [0]),
+    ],
 )
 def test_evenly_spaced_with_repeats_by_hand(total, count, expected):
     assert evenly_spaced(total, count, repeat=True).tolist() == expected
@@ -113,7 +121,9 @@ def test_a_clip_of_variable_frame_rate_is_told_by_its_timestamps(tmp_path):
 
 
 def test_a_timestamp_a_minute_ahead_is_not_believed(tmp_path):
-    """The last frame comes 64 s behind the one before: a damaged timestamp, so one frame later."""
+    """The last frame comes 64 s behind the one before: a damaged timestamp, so one
+    frame later.
+    """
     clip = write_clip(tmp_path / "clip.mp4", frames=200, size=(16, 16))
     positions, _ = positions_of(slow_down(clip, after=198, factor=1600))
     assert positions[-1] == positions[-2] + 1
@@ -123,7 +133,9 @@ def test_a_timestamp_a_minute_ahead_is_not_believed(tmp_path):
     ("microseconds", "rate", "scale", "claimed"),
     [(1000, 1000, 1, "1000"), (0, 1, 100_000, "1e-05"), (100_000_000, 1, 100, "0.01")],
 )
-def test_a_rate_beyond_belief_is_taken_as_25_and_told(tmp_path, microseconds, rate, scale, claimed):
+def test_a_rate_beyond_belief_is_taken_as_25_and_told(
+    tmp_path, microseconds, rate, scale, claimed
+):
     clip = claim_rate(write_clip(tmp_path / "clip.avi", 51), microseconds, rate, scale)
     with open_video(clip) as video:
         assert video.fps == 25
@@ -144,30 +156,43 @@ def test_less_than_a_frame_a_second_is_believed(tmp_path, name):
     with open_video(clip) as video:
         while video.grab():
             pass
-        assert (video.fps, video.grabbed, video.elapsed, video.problem) == (0.5, 5, 8000, "")
+        assert (video.fps, video.grabbed, video.elapsed, video.problem) == (
+            0.5,
+            5,
+            8000,
+            "",
+        )
 
 
-# Screen recordings: 60 frames, each shown for 33 to 500 ms. WebM and Matroska tell a length and a
-# rate, of which OpenCV makes a number of frames: 336, or 11,183.
-SHOWN = np.cumsum(np.random.default_rng(0).choice([0.033, 0.04, 0.1, 0.2, 0.5], 60)).round(3)
+# Screen recordings: 60 frames, each shown for 33 to 500 ms. WebM and Matroska tell a
+# length and a rate, of which OpenCV makes a number of frames: 336, or 11,183.
+SHOWN = np.cumsum(
+    np.random.default_rng(0).choice([0.033, 0.04, 0.1, 0.2, 0.5], 60)
+).round(3)
 KINDS = [(".webm", "libvpx-vp9"), (".mkv", "libx264"), (".mp4", "libx264")]
 
 
 @pytest.mark.parametrize(("suffix", "codec"), KINDS)
 def test_a_screen_recording_is_whole(tmp_path, suffix, codec):
-    clip = write_with_pyav(tmp_path / f"clip{suffix}", codec, frames=60, times=SHOWN, fps=30)
+    clip = write_with_pyav(
+        tmp_path / f"clip{suffix}", codec, frames=60, times=SHOWN, fps=30
+    )
     positions, problem = positions_of(clip)
     assert problem == "" and len(positions) == 60
     assert len(frames_to_show(clip, 12)) >= 11
     middle = np.abs(SHOWN - SHOWN[0] - (SHOWN[-1] - SHOWN[0]) / 2).argmin()
     frames = [rgb(frame) for frame in read_all(clip)]
     shown = middle_frame(clip)
-    assert any(np.array_equal(shown, frame) for frame in frames[middle - 10 : middle + 10])
+    assert any(
+        np.array_equal(shown, frame) for frame in frames[middle - 10 : middle + 10]
+    )
 
 
 @pytest.mark.parametrize(("suffix", "codec"), KINDS[:2])
 def test_a_screen_recording_cut_off_says_when(tmp_path, suffix, codec):
-    clip = write_with_pyav(tmp_path / f"clip{suffix}", codec, frames=60, times=SHOWN, fps=30)
+    clip = write_with_pyav(
+        tmp_path / f"clip{suffix}", codec, frames=60, times=SHOWN, fps=30
+    )
     left = len(read_all(cut(clip, 0.6)))
     assert 10 < left < 50
     positions, problem = positions_of(clip)
@@ -177,7 +202,9 @@ def test_a_screen_recording_cut_off_says_when(tmp_path, suffix, codec):
 
 
 def test_timestamps_are_believed_where_the_rate_is_not(tmp_path):
-    clip = write_with_pyav(tmp_path / "a.webm", "libvpx-vp9", frames=60, times=SHOWN, fps=1000)
+    clip = write_with_pyav(
+        tmp_path / "a.webm", "libvpx-vp9", frames=60, times=SHOWN, fps=1000
+    )
     positions, problem = positions_of(clip)
     assert positions == np.floor(25 * (SHOWN - SHOWN[0]) + 0.5).tolist()
     assert problem == "claims 1000 frames a second; taken as 25"
@@ -187,7 +214,10 @@ def test_timestamps_are_believed_where_the_rate_is_not(tmp_path):
 @pytest.mark.parametrize(
     ("name", "total"),
     [
-        ("v_ApplyEyeMakeup_g01_c01", 164),  # its timestamps begin at 40 ms, and the last says 0
+        (
+            "v_ApplyEyeMakeup_g01_c01",
+            164,
+        ),  # its timestamps begin at 40 ms, and the last says 0
         ("v_BaseballPitch_g01_c01", 107),
         ("v_Biking_g05_c02", 201),
         ("v_Punch_g03_c01", 108),
@@ -203,7 +233,9 @@ def test_clips_of_ucf101(name, total):
 
 @pytest.mark.parametrize("codec", ["MJPG", "mp4v"])
 def test_a_clip_cut_off_says_where(tmp_path, codec):
-    clip = cut(write_clip(tmp_path / "clip.avi", 100, size=(320, 240), codec=codec), 0.6)
+    clip = cut(
+        write_clip(tmp_path / "clip.avi", 100, size=(320, 240), codec=codec), 0.6
+    )
     left = len(read_all(clip))
     assert 10 < left < 90
     positions, problem = positions_of(clip)
@@ -212,9 +244,13 @@ def test_a_clip_cut_off_says_where(tmp_path, codec):
 
 
 def test_a_clip_with_two_oddities_tells_both(tmp_path):
-    clip = claim_rate(write_clip(tmp_path / "clip.avi", 100, size=(320, 240)), 1000, 1000, 1)
+    clip = claim_rate(
+        write_clip(tmp_path / "clip.avi", 100, size=(320, 240)), 1000, 1000, 1
+    )
     _, problem = positions_of(cut(clip, 0.6))
-    assert problem.startswith("claims 1000 frames a second; taken as 25; breaks off after ")
+    assert problem.startswith(
+        "claims 1000 frames a second; taken as 25; breaks off after "
+    )
 
 
 @pytest.mark.parametrize(
@@ -302,7 +338,10 @@ def test_the_reason_why_a_clip_cannot_be_read(tmp_path):
     }.items():
         assert result_or_problem(probe, tmp_path / name) == (None, reason), name
         assert result_or_problem(middle_frame, tmp_path / name) == (None, reason), name
-        assert result_or_problem(frames_to_show, tmp_path / name, 5) == (None, reason), name
+        assert result_or_problem(frames_to_show, tmp_path / name, 5) == (
+            None,
+            reason,
+        ), name
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
@@ -311,7 +350,7 @@ def test_a_name_that_is_not_unicode_is_told(tmp_path):
     write_clip(tmp_path / "clip.mp4", frames=5).rename(path)
     script = """
 from pathlib import Path
-from toolbox.videos import probe, result_or_problem
+from toolbox.clips.read import probe, result_or_problem
 [path] = Path.cwd().iterdir()
 print(result_or_problem(probe, path))
 """  # OpenCV crashes at such a name, so in a process of its own
@@ -330,7 +369,10 @@ def test_a_locked_file_is_told(shared_folder):
     clip = write_clip(shared_folder / "clip.avi")
     clip.chmod(0)
     with as_another_user():
-        assert result_or_problem(probe, clip) == (None, "no permission to read the file")
+        assert result_or_problem(probe, clip) == (
+            None,
+            "no permission to read the file",
+        )
 
 
 def test_a_result_comes_without_a_problem(tmp_path):
@@ -347,12 +389,16 @@ def test_frames_to_show_are_spread_from_first_to_last_in_rgb(tmp_path):
     everything = [rgb(frame) for frame in read_all(clip)]
     shown = frames_to_show(clip, 5)
     assert np.array_equal(shown, [everything[index] for index in (0, 5, 10, 15, 20)])
-    assert not np.array_equal(shown, [frame[..., ::-1] for frame in shown])  # colour order shows
+    assert not np.array_equal(
+        shown, [frame[..., ::-1] for frame in shown]
+    )  # colour order shows
 
 
 def test_a_short_clip_shows_all_its_frames(tmp_path):
     clip = write_clip(tmp_path / "clip.avi", frames=3)
-    assert np.array_equal(frames_to_show(clip, 10), [rgb(frame) for frame in read_all(clip)])
+    assert np.array_equal(
+        frames_to_show(clip, 10), [rgb(frame) for frame in read_all(clip)]
+    )
 
 
 def test_frames_to_show_are_scaled_down_but_not_up(tmp_path):
@@ -374,7 +420,9 @@ def test_a_clip_cut_off_shows_fewer_frames(tmp_path):
 
 
 def test_of_a_long_clip_only_the_first_minute_is_read(tmp_path):
-    """The frames behind the first 1,500 are another colour, which no frame shown has."""
+    """The frames behind the first 1,500 are another colour, which no frame shown
+    has.
+    """
     clip = write_clip(tmp_path / "clip.avi", frames=1700, size=(16, 16))
     early = [rgb(frame) for frame in read_all(clip)[:1500]]
     shown = frames_to_show(clip, 4)
@@ -382,7 +430,9 @@ def test_of_a_long_clip_only_the_first_minute_is_read(tmp_path):
     assert np.array_equal(middle_frame(clip), early[750])
 
 
-@pytest.mark.parametrize(("frames", "middle"), [(1, 0), (2, 1), (3, 1), (50, 25), (51, 25)])
+@pytest.mark.parametrize(
+    ("frames", "middle"), [(1, 0), (2, 1), (3, 1), (50, 25), (51, 25)]
+)
 def test_the_middle_frame(tmp_path, frames, middle):
     clip = write_clip(tmp_path / "clip.avi", frames=frames)
     assert np.array_equal(middle_frame(clip), rgb(read_all(clip)[middle]))

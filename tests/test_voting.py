@@ -3,19 +3,32 @@
 import numpy as np
 import pytest
 
-from framevote.voting import majority_vote, measured
+from lessons.voting import majority_vote, measured
 
 
 @pytest.mark.parametrize(
     ("probabilities", "winner"),
     [
         ([[0.1, 0.9]], 1),
-        ([[0.6, 0.4], [0.6, 0.4], [0.0, 1.0]], 0),  # two votes of three, though less sure
+        (
+            [[0.6, 0.4], [0.6, 0.4], [0.0, 1.0]],
+            0,
+        ),  # two votes of three, though less sure
         ([[0.6, 0.4, 0.0], [0.1, 0.9, 0.0]], 1),  # a tie: 0.7 against 1.3
         ([[0.9, 0.1, 0.0], [0.4, 0.6, 0.0]], 0),  # the other way round
         ([[0.3, 0.3, 0.4], [0.5, 0.3, 0.2], [0.2, 0.5, 0.3]], 1),  # 1.0, 1.1 and 0.9
-        # 0 and 1 have two votes and 1.25 against 1.2; 2 has the largest sum, but one vote
-        ([[0.4, 0.3, 0.3], [0.5, 0, 0.5], [0, 0.5, 0.5], [0.35, 0.4, 0.25], [0, 0, 1.0]], 0),
+        # 0 and 1 have two votes and 1.25 against 1.2; 2 has the largest sum, but one
+        # vote
+        (
+            [
+                [0.4, 0.3, 0.3],
+                [0.5, 0, 0.5],
+                [0, 0.5, 0.5],
+                [0.35, 0.4, 0.25],
+                [0, 0, 1.0],
+            ],
+            0,
+        ),
     ],
 )
 def test_majority_vote(probabilities, winner):
@@ -28,7 +41,9 @@ def test_equal_votes_and_equal_sums_go_to_the_first():
 
 def test_a_row_of_results_names_its_protocol():
     correct = np.array([True, True, False, True, False, False])
-    row = measured("vote", "video", "test", correct, ["a", "a", "a", "b", "b", "b"], 0.25)
+    row = measured(
+        "vote", "video", "test", correct, ["a", "a", "a", "b", "b", "b"], 0.25
+    )
     low, high = row.pop("low"), row.pop("high")
     assert 0 <= low < 0.5 < high <= 1
     assert row == {

@@ -2,9 +2,8 @@
 
 from course import COURSE
 
-from toolbox.datasets import find_videos, groups_of
-from toolbox.draw import titled_tile
-from toolbox.videos import frames_to_show
+from toolbox.clips import find_videos, frames_to_show, groups_of
+from toolbox.plots import titled_tile
 
 import cv2
 import numpy as np
@@ -23,7 +22,9 @@ def main():
         clip = clips[clips["group"] == groups[3 * index % len(groups)]].iloc[0]
         frame = frames_to_show(MOCAP / clip["video"], 9)[5]
         tiles.append(titled_tile(frame, label, 160, 120))
-    sheet = montage(np.array(tiles), grid_shape=(2, 7), fill=(255, 255, 255), channel_axis=-1)
+    sheet = montage(
+        np.array(tiles), grid_shape=(2, 7), fill=(255, 255, 255), channel_axis=-1
+    )
     cv2.imwrite(str(MOCAP / "sheet.jpg"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
 
 

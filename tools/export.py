@@ -1,9 +1,10 @@
-"""Write the notebooks' exported cells to notebooks/framevote; with --check, only say whether they
-are the same.
+"""Write the notebooks' exported cells to notebooks/lessons; with --check, only say
+whether they are the same.
 
-nbdev does the work: cells that start with `#| export` go to the module that the notebook's `#|
-default_exp` names, and cells that start with `#| export other` to the module `other`. Ruff then
-takes out imports that only the rest of the notebook needs, and formats the modules.
+nbdev does the work: cells that start with `#| export` go to the module that the
+notebook's `#| default_exp` names, and cells that start with `#| export other` to the
+module `other`. Ruff then takes out imports that only the rest of the notebook needs,
+and formats the modules.
 """
 
 import os
@@ -18,12 +19,15 @@ from course import COURSE, NOTEBOOKS
 from nbdev.export import nb_export
 from nbdev.maker import ModuleMaker
 
-INIT = '"""The functions that the notebooks teach, exported from their cells (`make export`)."""\n'
+INIT = (
+    '"""The functions that the notebooks teach, exported from their cells (`make'
+    ' export`)."""\n'
+)
 
 
 def export(notebooks, package):
-    """Write the package of all exported cells; modules that no notebook exports any more are
-    removed.
+    """Write the package of all exported cells; modules that no notebook exports any
+    more are removed.
     """
     for old in package.glob("*.py"):
         old.unlink()
@@ -38,32 +42,41 @@ def export(notebooks, package):
 
 
 def new_module(**settings):
-    """nbdev's ModuleMaker; the modules of `#| export other` need not be there either."""
+    """nbdev's ModuleMaker; the modules of `#| export other` need not be there
+    either.
+    """
     return ModuleMaker(**{**settings, "is_new": True})
 
 
 def tidy(module, way):
-    """Undo what nbdev does by halves: it notes `way`, the path from the package to the notebook as
-    it was run, and makes those imports relative that fit on one line.
+    """Undo what nbdev does by halves: it notes `way`, the path from the package to
+    the notebook as it was run, and makes those imports relative that fit on one
+    line.
     """
     text = module.read_text(encoding="utf-8").replace(Path(way).as_posix(), "..")
-    text = re.sub(r"^from \.(\w+) import", r"from framevote.\1 import", text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^from \.(\w+) import", r"from lessons.\1 import", text, flags=re.MULTILINE
+    )
     module.write_text(text, encoding="utf-8", newline="\n")
 
 
 def ruff(command, *arguments):
     """Run ruff with the course's settings."""
     settings = ["--quiet", "--no-cache", "--config", COURSE / "pyproject.toml"]
-    subprocess.run([sys.executable, "-m", "ruff", command, *settings, *arguments], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "ruff", command, *settings, *arguments], check=True
+    )
 
 
 def changed_modules(notebooks, package):
     """The names of the modules that differ from what their notebooks hold."""
     with tempfile.TemporaryDirectory(dir=notebooks.parent) as folder:
-        fresh = Path(folder) / "framevote"
+        fresh = Path(folder) / "lessons"
         export(notebooks, fresh)
         names = {module.name for module in [*fresh.glob("*.py"), *package.glob("*.py")]}
-        return sorted(name for name in names if read(fresh / name) != read(package / name))
+        return sorted(
+            name for name in names if read(fresh / name) != read(package / name)
+        )
 
 
 def read(path):
@@ -73,12 +86,13 @@ def read(path):
 
 def main():
     """Export, or check; the exit code is 1 if a module differs."""
-    package = NOTEBOOKS / "framevote"
+    package = NOTEBOOKS / "lessons"
     if sys.argv[1:] != ["--check"]:
         export(NOTEBOOKS, package)
     elif changed := changed_modules(NOTEBOOKS, package):
         sys.exit(
-            f"framevote/{', '.join(changed)} is not what the notebooks export. Run `make export`."
+            f"lessons/{', '.join(changed)} is not what the notebooks export. Run `make"
+            " export`."
         )
 
 

@@ -1,7 +1,8 @@
-"""The code of a notebook: its digest, and the check that the committed outputs were made by it.
+"""The code of a notebook: its digest, and the check that the committed outputs were
+made by it.
 
-`python tools/notebook_code.py` names the notebooks whose outputs are stale; `make outputs` makes
-them again.
+`python tools/notebook_code.py` names the notebooks whose outputs are stale; `make
+outputs` makes them again.
 """
 
 import ast
@@ -13,22 +14,27 @@ import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-PACKAGES = ("framevote", "toolbox")
+PACKAGES = ("lessons", "toolbox")
 
 
 def code_digest(notebook, folder):
     """SHA-256, as hexadecimal text, of what a notebook's code does.
 
-    It covers the code cells, and of the modules of `framevote` and `toolbox` below `folder` what
-    the cells use, directly or through others, and what runs when these are imported. Comments,
-    docstrings, formatting, and functions that the cells never come to don't count.
+    It covers the code cells, and of the modules of `lessons` and `toolbox` below
+    `folder` what the cells use, directly or through others, and what runs when these
+    are imported. Comments, docstrings, formatting, and functions that the cells never
+    come to don't count.
     """
     sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     cells, house = [parse_cell(source) for source in sources], House(folder)
     for cell in cells:
         house.follow(Module([]), cell)
-    silent = [source.rstrip().endswith(";") for source in sources]  # such a cell shows no value
-    return sha256(repr([silent, content(cells), sorted(house.used.items())]).encode()).hexdigest()
+    silent = [
+        source.rstrip().endswith(";") for source in sources
+    ]  # such a cell shows no value
+    return sha256(
+        repr([silent, content(cells), sorted(house.used.items())]).encode()
+    ).hexdigest()
 
 
 def parse_cell(source):
@@ -37,8 +43,9 @@ def parse_cell(source):
 
 
 class Module:
-    """The top level of a module: `definitions`, the statements that give each name its value;
-    `imports`, where names come from; `run`, what else happens when it is imported.
+    """The top level of a module: `definitions`, the statements that give each name
+    its value; `imports`, where names come from; `run`, what else happens when it is
+    imported.
     """
 
     def __init__(self, statements):
@@ -53,25 +60,33 @@ class Module:
 
 
 class House:
-    """The course's own modules below a folder, and the parts of them that are `used`."""
+    """The course's own modules below a folder, and the parts of them that are
+    `used`.
+    """
 
     def __init__(self, folder):
         self.folder, self.modules, self.used = folder, {}, {}
 
     def follow(self, module, tree):
-        """Note what a syntax tree, which stands in a module, uses of the course's own modules."""
+        """Note what a syntax tree, which stands in a module, uses of the course's
+        own modules.
+        """
         inner = imports_in(tree)
         for place, name in inner.values():
             self.open(place) and self.open(f"{place}.{name}")
         origins = module.imports | inner
-        for name in {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | {*inner}:
+        for name in {
+            node.id for node in ast.walk(tree) if isinstance(node, ast.Name)
+        } | {*inner}:
             if name in origins:
                 self.use(*origins[name])
             elif name in module.definitions:
                 self.use(module.place, name)
 
     def open(self, place):
-        """The module of the course that is called so, such as "toolbox.files", or None."""
+        """The module of the course that is called so, such as "toolbox.store.files",
+        or None.
+        """
         if place in self.modules or place.split(".")[0] not in PACKAGES:
             return self.modules.get(place)
         path = self.folder / Path(*place.split("."))
@@ -106,7 +121,9 @@ class House:
 
 
 def names_defined(statement):
-    """The names that a statement at a module's top level gives a value; none for an import."""
+    """The names that a statement at a module's top level gives a value; none for an
+    import.
+    """
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {statement.name}
     if isinstance(statement, ast.Assign | ast.AnnAssign):
@@ -118,8 +135,8 @@ def names_defined(statement):
 
 
 def imports_in(tree):
-    """Where the names come from that a syntax tree imports: a dict from the name to (module, name
-    there or None).
+    """Where the names come from that a syntax tree imports: a dict from the name to
+    (module, name there or None).
     """
     found = {}
     for node in ast.walk(tree):
@@ -136,16 +153,23 @@ def imports_in(tree):
 
 
 def content(node):
-    """A syntax tree as nested lists, the same in all versions of Python, without docstrings."""
+    """A syntax tree as nested lists, the same in all versions of Python, without
+    docstrings.
+    """
     if isinstance(node, list):
         return [content(item) for item in node]
     if not isinstance(node, ast.AST):
         return node
     fields = dict(ast.iter_fields(node))
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+    if isinstance(
+        node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    ):
         fields["body"] = node.body[ast.get_docstring(node, clean=False) is not None :]
     filled = {name: value for name, value in fields.items() if value not in (None, [])}
-    return [type(node).__name__, [[name, content(value)] for name, value in filled.items()]]
+    return [
+        type(node).__name__,
+        [[name, content(value)] for name, value in filled.items()],
+    ]
 
 
 def why_stale(path):

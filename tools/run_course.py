@@ -1,6 +1,8 @@
-"""Execute the course's notebooks in order: `python tools/run_course.py --help` says how.
+"""Execute the course's notebooks in order: `python tools/run_course.py --help` says
+how.
 
-papermill sets the knobs and nbclient executes the cells; this file adds what you read meanwhile.
+papermill sets the knobs and nbclient executes the cells; this file adds what you read
+meanwhile.
 """
 
 import argparse
@@ -23,9 +25,8 @@ from textwrap import fill
 
 from course import COURSE, exit_with
 
-from toolbox.datasets import BUILT_IN, choose_dataset, find_dataset, open_dataset
-from toolbox.files import read_csv, read_json
-from toolbox.locks import one_writer
+from toolbox.clips import BUILT_IN, choose_dataset, find_dataset, open_dataset
+from toolbox.store import one_writer, read_csv, read_json
 
 import nbformat
 import pandas as pd
@@ -39,19 +40,27 @@ from notebook_code import code_digest
 
 ADVICE = "Check the path behind DATASET."
 PART_ONE = "00 01 02 03 04 05"
-EXTRAS = {"12": ("ray", "make scale")}  # notebook: the package that it needs, what installs it
+EXTRAS = {
+    "12": ("ray", "make scale")
+}  # notebook: the package that it needs, what installs it
 # minutes on the built-in clips on two cores with avx512_bf16
 MINUTES = {"00": 0.1, "01": 0.1, "02": 0.1, "03": 0.1, "04": 4, "05": 1}
 MINUTES |= {"06": 10.5, "07": 2, "08": 4.5, "09": 1, "10": 5, "11": 2, "12": 4}
 FRAMES_LATER = 4  # that 06 to 11 show VGG16, for each second of video
 MINUTES_A_CLIP_LATER = 16 / 420  # that they take beside it
-KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+KERNEL = {
+    "display_name": "Python 3 (ipykernel)",
+    "language": "python",
+    "name": "python3",
+}
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 PR_SET_PDEATHSIG = 1
 
 
 def main():
-    """Run the chosen notebooks, then print the results; the exit code is 1 if a notebook failed."""
+    """Run the chosen notebooks, then print the results; the exit code is 1 if a
+    notebook failed.
+    """
     options = parse_options()
     everything = sorted((options.course / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     chosen = choose_notebooks(everything, options.notebooks)
@@ -67,7 +76,9 @@ def main():
 
 def run_notebooks(chosen, options, dataset, folder):
     """Run notebooks one after another until one fails; returns the exit code."""
-    print(f"{' '.join(path.name[:2] for path in chosen)} on {dataset}. {outlook(chosen)}")
+    print(
+        f"{' '.join(path.name[:2] for path in chosen)} on {dataset}. {outlook(chosen)}"
+    )
     times = {}
     for path in chosen:
         started = time.perf_counter()
@@ -82,12 +93,16 @@ def run_notebooks(chosen, options, dataset, folder):
 
 def parse_options():
     """Read the command line, and what it leaves open from the environment."""
-    parser = argparse.ArgumentParser(description="Execute the course's notebooks in order.")
+    parser = argparse.ArgumentParser(
+        description="Execute the course's notebooks in order."
+    )
     parser.add_argument(
         "--dataset",
         default=os.environ.get("DATASET"),
-        help='"mocap", "ucf101" or a folder of class folders (default: what notebook 00 says, if '
-        "it runs, else the dataset that it chose last)",
+        help=(
+            '"mocap", "ucf101" or a folder of class folders (default: what notebook 00'
+            " says, if it runs, else the dataset that it chose last)"
+        ),
     )
     parser.add_argument(
         "--notebooks",
@@ -99,7 +114,10 @@ def parse_options():
         dest="knobs",
         action="append",
         metavar="KNOBS",
-        help="set knobs in every notebook that has them: \"SEED=5 CLASSES=['Punch', 'Walk']\"",
+        help=(
+            "set knobs in every notebook that has them: \"SEED=5 CLASSES=['Punch',"
+            " 'Walk']\""
+        ),
     )
     parser.add_argument(
         "--in-place",
@@ -110,19 +128,24 @@ def parse_options():
     options = parser.parse_args()
     options.notebooks = options.notebooks or ("all" if options.in_place else PART_ONE)
     try:
-        options.knobs = read_knobs(" ".join(options.knobs or [os.environ.get("KNOBS", "")]))
+        options.knobs = read_knobs(
+            " ".join(options.knobs or [os.environ.get("KNOBS", "")])
+        )
     except ValueError as error:
         parser.error(str(error))
     options.dataset = options.knobs.pop("DATASET", None) or options.dataset or None
     if options.in_place and (options.dataset or options.knobs):
-        parser.error("--in-place runs the notebooks with the knobs that they are committed with.")
+        parser.error(
+            "--in-place runs the notebooks with the knobs that they are committed with."
+        )
     if options.dataset and options.dataset not in BUILT_IN:
         options.dataset = str(Path(options.dataset).expanduser().resolve())
     return options
 
 
 def read_knobs(text):
-    """A dict of knobs and their values, from text such as "SEED=1 RATES=(1, 2) SPLIT='by_group'".
+    """A dict of knobs and their values, from text such as "SEED=1 RATES=(1, 2)
+    SPLIT='by_group'".
 
     Raises ValueError if that isn't names and Python literals.
     """
@@ -131,7 +154,11 @@ def read_knobs(text):
         tokens = list(tokenize.generate_tokens(io.StringIO(f"({text})").readline))
         for token, following in pairwise(tokens):
             starts_knob = token.type == tokenize.NAME and following.string == "="
-            code += f", {token.string}" if starts_knob and last not in "(," else f" {token.string}"
+            code += (
+                f", {token.string}"
+                if starts_knob and last not in "(,"
+                else f" {token.string}"
+            )
             last = token.string
         call = ast.parse(code, mode="eval").body
         if call.args:
@@ -139,14 +166,14 @@ def read_knobs(text):
         return {knob.arg: ast.literal_eval(knob.value) for knob in call.keywords}
     except (AttributeError, SyntaxError, ValueError, tokenize.TokenError):
         raise ValueError(
-            "KNOBS needs NAME=VALUE, with a value such as 5, 0.2, None, 'text' or [1, 2], and got: "
-            f"{text}"
+            "KNOBS needs NAME=VALUE, with a value such as 5, 0.2, None, 'text' or [1,"
+            f" 2], and got: {text}"
         ) from None
 
 
 def choose_notebooks(everything, numbers):
-    """The paths, out of all notebooks, that the numbers name ("04 05" or "04,05"); for "all",
-    those whose packages are there.
+    """The paths, out of all notebooks, that the numbers name ("04 05" or "04,05");
+    for "all", those whose packages are there.
     """
     wanted = numbers.replace(",", " ").split()
     if wanted == ["all"]:
@@ -168,12 +195,17 @@ def without_extras(notebooks):
         if package is None or find_spec(package):
             there.append(path)
         else:
-            print(f"{path.stem} is left out: it needs {package}. `{command}` installs and runs it.")
+            print(
+                f"{path.stem} is left out: it needs {package}. `{command}` installs and"
+                " runs it."
+            )
     return there
 
 
 def check_knob_names(knobs, everything, chosen):
-    """Stop, with near names, if there is a knob that none of the chosen notebooks has."""
+    """Stop, with near names, if there is a knob that none of the chosen notebooks
+    has.
+    """
     owners = {}
     for path in everything:
         for name in knobs_of(load_notebook_node(str(path))):
@@ -181,20 +213,24 @@ def check_knob_names(knobs, everything, chosen):
     numbers = {path.name[:2] for path in chosen}
     for name in knobs:
         if name not in owners:
-            near = ", ".join(get_close_matches(name.upper(), owners, cutoff=0.5)) or "none"
+            near = (
+                ", ".join(get_close_matches(name.upper(), owners, cutoff=0.5)) or "none"
+            )
             sys.exit(f"There is no knob {name}. Similar: {near}.")
         if numbers.isdisjoint(owners[name]):
             sys.exit(
-                f"{name} is a knob of {' '.join(owners[name])}, and the notebooks to run are "
-                f"{' '.join(sorted(numbers))}. Name others with NOTEBOOKS."
+                f"{name} is a knob of {' '.join(owners[name])}, and the notebooks to"
+                f" run are {' '.join(sorted(numbers))}. Name others with NOTEBOOKS."
             )
 
 
 def knobs_of(notebook):
-    """The knobs of a notebook, which its cell tagged `parameters` sets: a dict from name to syntax
-    tree.
+    """The knobs of a notebook, which its cell tagged `parameters` sets: a dict from
+    name to syntax tree.
     """
-    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    cells = [
+        cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])
+    ]
     return {
         statement.targets[0].id: statement.value
         for cell in cells
@@ -204,12 +240,14 @@ def knobs_of(notebook):
 
 
 def dataset_name(options, chosen):
-    """The name of the dataset that the notebooks will use: the one that was asked for, else what
-    notebook 00 says, if it runs, else the one that it chose last.
+    """The name of the dataset that the notebooks will use: the one that was asked
+    for, else what notebook 00 says, if it runs, else the one that it chose last.
     """
     choice, first = options.dataset, chosen[0].name.startswith("00")
     if first and (not choice or choice in BUILT_IN):  # notebook 00 finds or fetches it
-        choice = choice or ast.literal_eval(knobs_of(load_notebook_node(str(chosen[0])))["DATASET"])
+        choice = choice or ast.literal_eval(
+            knobs_of(load_notebook_node(str(chosen[0])))["DATASET"]
+        )
         return Path(choice).expanduser().name
     choice = choice or ("mocap" if options.in_place else None)
     try:
@@ -227,24 +265,31 @@ def outlook(chosen):
     """What a run of the notebooks will take, as a sentence."""
     minutes = sum(MINUTES.get(path.name[:2], 0) for path in chosen)
     return (
-        f"With the built-in clips this takes about {max(1, round(minutes))} min on two slow cores; "
-        "what is done already is not done again."
+        f"With the built-in clips this takes about {max(1, round(minutes))} min on two"
+        " slow cores; what is done already is not done again."
     )
 
 
 def run_notebook(path, options, folder):
-    """Execute one notebook with its progress line and save the result; returns None, or the text of
-    what went wrong.
+    """Execute one notebook with its progress line and save the result; returns None,
+    or the text of what went wrong.
     """
     notebook = load_notebook_node(str(path))
     if not options.in_place:
-        given = options.knobs | ({"DATASET": options.dataset} if options.dataset else {})
-        knobs = {name: value for name, value in given.items() if name in knobs_of(notebook)}
+        given = options.knobs | (
+            {"DATASET": options.dataset} if options.dataset else {}
+        )
+        knobs = {
+            name: value for name, value in given.items() if name in knobs_of(notebook)
+        }
         if knobs:
             notebook = parameterize_notebook(
                 notebook, knobs, kernel_name="python3", language="python"
             )
-    target, log = path if options.in_place else folder / path.name, folder / f"{path.stem}.log"
+    target, log = (
+        path if options.in_place else folder / path.name,
+        folder / f"{path.stem}.log",
+    )
     running = []
     client = NotebookClient(
         notebook,
@@ -258,13 +303,17 @@ def run_notebook(path, options, folder):
         on_cell_executed=lambda **_: line.update(),
     )
     error = None
-    with progress_line(path.stem, sum(cell.cell_type == "code" for cell in notebook.cells)) as line:
+    with progress_line(
+        path.stem, sum(cell.cell_type == "code" for cell in notebook.cells)
+    ) as line:
         try:
             execute(client, log)
         except (CellExecutionError, DeadKernelError) as failure:
             error = failure
     if error and options.in_place:
-        return describe(error, path, running, f"{log} (the committed notebook is as it was)")
+        return describe(
+            error, path, running, f"{log} (the committed notebook is as it was)"
+        )
     if options.in_place:
         clean_metadata(notebook, code_digest(notebook, path.parent))
     nbformat.write(notebook, target)
@@ -272,8 +321,8 @@ def run_notebook(path, options, folder):
 
 
 class PlainLoop(asyncio.SelectorEventLoop):
-    """An event loop that leaves Ctrl-C to asyncio's Runner, which cancels what runs; nbclient would
-    take it and end in an assertion.
+    """An event loop that leaves Ctrl-C to asyncio's Runner, which cancels what runs;
+    nbclient would take it and end in an assertion.
     """
 
     def add_signal_handler(self, *_):
@@ -283,8 +332,9 @@ class PlainLoop(asyncio.SelectorEventLoop):
 def execute(client, log):
     """Execute the notebook of a NotebookClient in a kernel that ends with this process.
 
-    log: the file for what the kernel says outside its cells, such as a library's start-up notes.
-    Raises what nbclient raises, and KeyboardInterrupt once the kernel has ended.
+    log: the file for what the kernel says outside its cells, such as a library's
+    start-up notes. Raises what nbclient raises, and KeyboardInterrupt once the kernel
+    has ended.
     """
 
     async def until_cancelled(**settings):
@@ -300,15 +350,16 @@ def execute(client, log):
 
 
 def die_with_parent():
-    """Let Linux kill this process when its parent is gone, however that ended (other systems rely
-    on the kernel, which looks for its parent each second, unless it is busy).
+    """Let Linux kill this process when its parent is gone, however that ended (other
+    systems rely on the kernel, which looks for its parent each second, unless it is
+    busy).
     """
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def clean_metadata(notebook, digest):
-    """Leave in a notebook's metadata what JupyterLab would write, and the digest of its code; in
-    its cells', tags and alt texts.
+    """Leave in a notebook's metadata what JupyterLab would write, and the digest of
+    its code; in its cells', tags and alt texts.
     """
     notebook.metadata = {
         "framevote": {"code_sha256": digest},
@@ -322,7 +373,9 @@ def clean_metadata(notebook, digest):
 
 @contextmanager
 def progress_line(name, cells):
-    """A bar that shows the notebook, the cell and the time, and keeps ticking during long cells."""
+    """A bar that shows the notebook, the cell and the time, and keeps ticking during
+    long cells.
+    """
     style = "{desc:<32} cell {n_fmt:>2}/{total_fmt}  {elapsed}"
     watched = sys.stdout.isatty()
     with tqdm(
@@ -334,7 +387,9 @@ def progress_line(name, cells):
     ) as line:
         done = threading.Event()
         if watched:
-            threading.Thread(target=keep_ticking, args=(line, done), daemon=True).start()
+            threading.Thread(
+                target=keep_ticking, args=(line, done), daemon=True
+            ).start()
         try:
             yield line
         finally:
@@ -348,10 +403,14 @@ def keep_ticking(line, done):
 
 
 def describe(error, path, running, target):
-    """What a person needs when a notebook fails: which cell, what it says, what came of it, where
-    to look.
+    """What a person needs when a notebook fails: which cell, what it says, what came
+    of it, where to look.
     """
-    lines = running[-1].source.strip().splitlines() if running else ["(no cell was started)"]
+    lines = (
+        running[-1].source.strip().splitlines()
+        if running
+        else ["(no cell was started)"]
+    )
     message = (
         f"{error.ename}: {error.evalue}"
         if isinstance(error, CellExecutionError)
@@ -363,10 +422,14 @@ def describe(error, path, running, target):
 
 
 def print_results(options, name, times):
-    """The table of results.json and what it means, the time of each notebook, and how to go on."""
+    """The table of results.json and what it means, the time of each notebook, and
+    how to go on.
+    """
     data = options.course / "data" / name
     if (data / "results.json").exists():
-        rows = pd.read_json(data / "results.json", orient="records", dtype={"notebook": str})
+        rows = pd.read_json(
+            data / "results.json", orient="records", dtype={"notebook": str}
+        )
         print(f"\nResults on {name} (accuracy, with its 95 % interval over groups):\n")
         print(rows.to_string(index=False, float_format="{:.3f}".format, na_rep=""))
         print(f"\n{meaning(rows)}")
@@ -374,14 +437,21 @@ def print_results(options, name, times):
     print(f"\nTimes: {each}, altogether {sum(times.values()) / 60:.1f} minutes")
     place = "notebooks" if options.in_place else f"executed/{name}"
     print(f"Read the executed notebooks in {place}/, or open the course with: make lab")
-    print("Label a video with what these clips teach: make classify VIDEO=/path/to/clip.mp4")
+    print(
+        "Label a video with what these clips teach: make classify"
+        " VIDEO=/path/to/clip.mp4"
+    )
     if max(times) == "05":
-        print(f"Go on with all notebooks: make course NOTEBOOKS=all{minutes_to_go(data)}")
+        print(
+            f"Go on with all notebooks: make course NOTEBOOKS=all{minutes_to_go(data)}"
+        )
 
 
 def meaning(rows):
     """The numbers of notebook 05 in two sentences; none if they aren't all there."""
-    recipe = rows[rows["notebook"] == "05"].set_index(["method", "level", "part"])["accuracy"]
+    recipe = rows[rows["notebook"] == "05"].set_index(["method", "level", "part"])[
+        "accuracy"
+    ]
     keys = [
         ("dense head", "frame", "validation"),
         ("dense head", "frame", "test"),
@@ -392,16 +462,17 @@ def meaning(rows):
     promised, kept, voted = (f"{recipe[key]:.0%}" for key in keys)
     chance = f"{rows.loc[rows['notebook'] == '05', 'chance'].iloc[0]:.0%}"
     return fill(
-        f"The recipe gets {promised} of its validation frames right, the number that it would "
-        f"report, and {kept} of the frames of test clips. By majority vote it gets {voted} of the "
-        f"test clips right, where guessing gets {chance}: go by that number; Part II works on it.",
+        f"The recipe gets {promised} of its validation frames right, the number that it"
+        f" would report, and {kept} of the frames of test clips. By majority vote it"
+        f" gets {voted} of the test clips right, where guessing gets {chance}: go by"
+        " that number; Part II works on it.",
         width=100,
     )
 
 
 def minutes_to_go(data):
-    """What 06 to 11 will take, as text, from the pace of VGG16 that notebook 04 met; empty if it
-    noted none.
+    """What 06 to 11 will take, as text, from the pace of VGG16 that notebook 04 met;
+    empty if it noted none.
     """
     pace = read_json(data / "features.json").get("rows_per_second")
     if not pace:

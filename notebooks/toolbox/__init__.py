@@ -1,8 +1,9 @@
-"""What the lessons use and don't teach: files, threads, datasets, VGG16's engines, pictures.
+"""What the lessons use and don't teach, in six rooms: page, store, clips, models,
+evaluation, plots. A room imports from rooms before it only, and hands its names on.
 
-Ordinary modules, written by hand and tested; they import nothing from `framevote`. Importing the
-package sets what the compiled libraries read when they are imported: their start-up notes and the
-video decoder's complaints stay out of the page (what can't be read is listed by name instead).
+Importing the package sets what compiled libraries read when they are imported: their
+start-up notes and the video decoder's complaints stay out of the page (what can't be
+read is listed by name instead).
 """
 
 import os

@@ -1,11 +1,13 @@
 """How far apart movements are: python distances.py
 
-Compares one pass of the movement in a clip with the same in another clip, for two clips of one person, for
-two people, and for two classes, with and without the people's styles. The measure is the angle, in degrees,
-by which a joint of one pose must be turned to stand as in the other, averaged over the twelve joints; poses
-are paired by dynamic time warping, which may begin and end anywhere in the second clip's movement, so that
-speed and starting point do not count. Of the second clip as it is and mirrored left to right, the nearer one
-counts. Where a class has two recordings, only clips of the same one are compared, except between classes.
+Compares one pass of the movement in a clip with the same in another clip, for two clips
+of one person, for two people, and for two classes, with and without the people's
+styles. The measure is the angle, in degrees, by which a joint of one pose must be
+turned to stand as in the other, averaged over the twelve joints; poses are paired by
+dynamic time warping, which may begin and end anywhere in the second clip's movement, so
+that speed and starting point do not count. Of the second clip as it is and mirrored
+left to right, the nearer one counts. Where a class has two recordings, only clips of
+the same one are compared, except between classes.
 """
 
 import argparse
@@ -48,7 +50,9 @@ def pose_distances(first, second):
 
 
 def aligned(costs):
-    """Mean cost of the cheapest path through costs (n, m) from anywhere in the first row to the last row."""
+    """Mean cost of the cheapest path through costs (n, m) from anywhere in the first
+    row to the last row.
+    """
     total, length = costs[0], np.ones(costs.shape[1])
     for row in costs[1:]:
         before, counts = total, length

@@ -1,8 +1,10 @@
-"""The motion side of the built-in clips: capture files in, one pose per video frame out.
+"""The motion side of the built-in clips: capture files in, one pose per video frame
+out.
 
-A pose is a row of 43 numbers, laid out as in the capture files (without their leading frame time): root
-position in metres, root rotation, then the joints. Rotations are quaternions in the order w, x, y, z; knees
-and elbows are single angles in radians. The world is y up and a person faces along x.
+A pose is a row of 43 numbers, laid out as in the capture files (without their leading
+frame time): root position in metres, root rotation, then the joints. Rotations are
+quaternions in the order w, x, y, z; knees and elbows are single angles in radians. The
+world is y up and a person faces along x.
 """
 
 import json
@@ -38,11 +40,10 @@ QUATERNION_SLICES = [ROOT_ROTATION] + [s for s in JOINT_SLICES.values() if s.sto
 class Action:
     """How one class is made from capture files.
 
-    takes: names of the capture files, used in turn.
-    once: play one pass with a short rest at either end, instead of going on for the whole clip.
-    blend_s: seconds spent moving from the last pose back to the first one; 0 where the capture is a closed
-    cycle.
-    reversed_from: the class whose clips, frame for frame, are shown backwards.
+    takes: names of the capture files, used in turn. once: play one pass with a short
+    rest at either end, instead of going on for the whole clip. blend_s: seconds spent
+    moving from the last pose back to the first one; 0 where the capture is a closed
+    cycle. reversed_from: the class whose clips, frame for frame, are shown backwards.
     """
 
     takes: tuple = ()
@@ -87,10 +88,11 @@ class Motion:
 
 
 def load_motion(path, closed):
-    """Read a DeepMimic capture file and turn it so that the person travels along x, if they travel at all.
+    """Read a DeepMimic capture file and turn it so that the person travels along x, if
+    they travel at all.
 
-    closed: the capture is a cycle to be repeated; it is straightened, so that the person goes on straight
-    ahead.
+    closed: the capture is a cycle to be repeated; it is straightened, so that the
+    person goes on straight ahead.
     """
     rows = np.array(json.loads(Path(path).read_text())["Frames"])
     times = np.concatenate([[0.0], np.cumsum(rows[:-1, 0])])
@@ -119,7 +121,9 @@ def multiply(a, b):
 
 
 def slerp(a, b, weight):
-    """Spherical interpolation between quaternions a and b (n, 4), the short way round; weight is (n, 1)."""
+    """Spherical interpolation between quaternions a and b (n, 4), the short way
+    round; weight is (n, 1).
+    """
     dot = np.sum(a * b, axis=-1, keepdims=True)
     b = np.where(dot < 0, -b, b)
     angle = np.arccos(np.clip(np.abs(dot), 0.0, 1.0))
@@ -164,7 +168,9 @@ def turn_vectors(vectors, yaw):
 
 
 def move_on_ground(poses, yaw, shift):
-    """Turn poses (n, 43) about the origin by yaw radians, then shift them by (x, 0, z) metres."""
+    """Turn poses (n, 43) about the origin by yaw radians, then shift them by (x, 0,
+    z) metres.
+    """
     moved = poses.copy()
     turn = np.array([np.cos(yaw / 2), 0.0, np.sin(yaw / 2), 0.0])
     moved[:, ROOT_POSITION] = turn_vectors(poses[:, ROOT_POSITION], yaw) + shift
@@ -173,14 +179,18 @@ def move_on_ground(poses, yaw, shift):
 
 
 def step_between(first, last):
-    """The ground move (yaw, shift) which puts pose `first` where pose `last` stands, facing the same way."""
+    """The ground move (yaw, shift) which puts pose `first` where pose `last` stands,
+    facing the same way.
+    """
     yaw = heading(last) - heading(first)
     start = turn_vectors(first[ROOT_POSITION], yaw)
     return yaw, (last[ROOT_POSITION] - start) * np.array([1.0, 0.0, 1.0])
 
 
 def straighten(poses, progress):
-    """Take the turn between first and last pose out of a cycle, evenly; progress (n,) goes from 0 to 1."""
+    """Take the turn between first and last pose out of a cycle, evenly; progress
+    (n,) goes from 0 to 1.
+    """
     yaw, _ = step_between(poses[0], poses[-1])
     corrections = -yaw * progress
     straight = poses.copy()
@@ -194,7 +204,9 @@ def straighten(poses, progress):
 
 
 def play_on(motion, source_times, blend_s):
-    """Poses at source_times (seconds from 0), the capture repeated and each pass carried on from the last."""
+    """Poses at source_times (seconds from 0), the capture repeated and each pass
+    carried on from the last.
+    """
     period = motion.duration + blend_s
     passes = np.floor(source_times / period).astype(int)
     within = source_times - passes * period
@@ -229,11 +241,13 @@ def mirror(poses):
 
 
 def plan_poses(action, motion, rng, restyle=None, warp=None, tempo=1.0):
-    """Choose speed, start, length and side for one clip; returns its poses (n, 43), one per video frame.
+    """Choose speed, start, length and side for one clip; returns its poses (n, 43), one
+    per video frame.
 
-    There are 5k + 1 frames, so that every fifth frame, from the first to the last, is the same when the clip
-    is shown backwards. restyle: takes a Motion and gives it back in a person's own style; warp: takes phases
-    (1 being a pass of the recording) to phases; tempo: the person's own speed.
+    There are 5k + 1 frames, so that every fifth frame, from the first to the last, is
+    the same when the clip is shown backwards. restyle: takes a Motion and gives it back
+    in a person's own style; warp: takes phases (1 being a pass of the recording) to
+    phases; tempo: the person's own speed.
     """
     speed = np.clip(rng.uniform(0.8, 1.25) * tempo, *SPEEDS)
     if rng.random() < 0.5:

@@ -1,8 +1,8 @@
 """The ten groups of the built-in clips: who is filmed, where, and from which side.
 
-A place is a flat ground, optionally four walls around it, and a sky (or a ceiling) above. Everything is
-measured in metres, y is up, and the person travels along x. Pictures are float32 RGB arrays with values from
-0 to 255.
+A place is a flat ground, optionally four walls around it, and a sky (or a ceiling)
+above. Everything is measured in metres, y is up, and the person travels along x.
+Pictures are float32 RGB arrays with values from 0 to 255.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +20,9 @@ SKLEARN_DATA = Path(sklearn.datasets.__file__).parent / "images"
 
 @dataclass(frozen=True)
 class Person:
-    """Colours are RGB from 0 to 1; height is relative to the capture's skeleton (about 1.6 m)."""
+    """Colours are RGB from 0 to 1; height is relative to the capture's skeleton
+    (about 1.6 m).
+    """
 
     shirt: tuple
     trousers: tuple
@@ -63,15 +65,15 @@ class Place:
     """Where a group is filmed.
 
     half_x, half_z: distance of the walls from the middle; wall is None in the open.
-    wall_top: height at which the wall ends; above it comes the ceiling, if there is one, or the sky.
-    sky: a panorama, 360 degrees wide, from 90 degrees above the horizon down to 10 below it.
-    haze: colour and distance (metres) at which the ground fades into it.
-    sun: direction towards the light. shadow: strength, 0 to 1, and softness in metres.
-    ambient, diffuse: how strongly the person is lit from everywhere and from the sun's side; tint: RGB of the
-    light.
-    props: what stands there; they repeat every props_every metres along x.
-    lens: vertical field of view, degrees. elevation, azimuth: where the camera stands as seen from the
-    person, in degrees; azimuth 0 is in front, 90 on one side, -90 on the other.
+    wall_top: height at which the wall ends; above it comes the ceiling, if there is
+    one, or the sky. sky: a panorama, 360 degrees wide, from 90 degrees above the
+    horizon down to 10 below it. haze: colour and distance (metres) at which the ground
+    fades into it. sun: direction towards the light. shadow: strength, 0 to 1, and
+    softness in metres. ambient, diffuse: how strongly the person is lit from everywhere
+    and from the sun's side; tint: RGB of the light. props: what stands there; they
+    repeat every props_every metres along x. lens: vertical field of view, degrees.
+    elevation, azimuth: where the camera stands as seen from the person, in degrees;
+    azimuth 0 is in front, 90 on one side, -90 on the other.
     """
 
     name: str
@@ -102,7 +104,9 @@ def photograph(folder, name):
 
 
 def tinted(picture, colour, contrast=1.0):
-    """Recolour a picture: its brightness around its own mean, scaled by contrast, times an RGB colour."""
+    """Recolour a picture: its brightness around its own mean, scaled by contrast,
+    times an RGB colour.
+    """
     gray = picture.mean(axis=2, keepdims=True) if picture.ndim == 3 else picture[..., None]
     return np.clip((1 + contrast * (gray / gray.mean() - 1)) * np.array(colour, np.float32), 0, 255).astype(
         np.float32
@@ -110,7 +114,9 @@ def tinted(picture, colour, contrast=1.0):
 
 
 def noise(rows, columns, falloff, rng):
-    """Seamless noise with a power-law spectrum, zero mean and unit deviation; more falloff is smoother."""
+    """Seamless noise with a power-law spectrum, zero mean and unit deviation; more
+    falloff is smoother.
+    """
     frequency = np.hypot(np.fft.fftfreq(rows)[:, None] * rows, np.fft.rfftfreq(columns)[None] * columns)
     frequency[0, 0] = np.inf
     white = np.fft.rfft2(rng.standard_normal((rows, columns)))
@@ -166,7 +172,9 @@ def tiled(picture, rows, columns):
 
 
 def draw_window(wall, left, top, width, height, glass, frame):
-    """Draw a window with a frame and a cross bar into a wall picture; measures in pixels."""
+    """Draw a window with a frame and a cross bar into a wall picture; measures in
+    pixels.
+    """
     rows = np.linspace(1.15, 0.8, height, dtype=np.float32)[:, None, None]
     wall[top : top + height, left : left + width] = np.clip(rows * np.array(glass, np.float32), 0, 255)
     thick = max(2, width // 18)
@@ -187,7 +195,9 @@ def hang_picture(wall, picture, left, top, width, frame):
 
 
 def sky_panorama(zenith, horizon, rng, clouds=0.0, cloud_colour=(255, 255, 255)):
-    """A sky of two colours with clouds, 2048 x 512: row 0 looks straight up, row 460 at the horizon."""
+    """A sky of two colours with clouds, 2048 x 512: row 0 looks straight up, row 460
+    at the horizon.
+    """
     elevation = np.linspace(90, -10, 512, dtype=np.float32)
     climb = np.clip(elevation / 60, 0, 1)[:, None, None] ** 0.7
     picture = np.array(horizon, np.float32) * (1 - climb) + np.array(zenith, np.float32) * climb
@@ -204,14 +214,18 @@ PANORAMA_ROWS_PER_DEGREE = 5.11
 
 
 def skyline_rows(lowest, highest, roughness, rng):
-    """A wavy outline over the panorama, in degrees above the horizon, smooth and seamless."""
+    """A wavy outline over the panorama, in degrees above the horizon, smooth and
+    seamless.
+    """
     outline = noise(2, 2048, roughness, rng)[0]
     outline = (outline - outline.min()) / np.ptp(outline)
     return lowest + (highest - lowest) * outline
 
 
 def fill_below(panorama, outline_degrees, filling):
-    """Cover the panorama below an outline (degrees above the horizon) with another picture."""
+    """Cover the panorama below an outline (degrees above the horizon) with another
+    picture.
+    """
     rows = np.arange(panorama.shape[0])[:, None]
     edge = HORIZON_ROW - PANORAMA_ROWS_PER_DEGREE * outline_degrees[None]
     cover = np.clip(rows - edge, 0, 1)[..., None]
@@ -229,7 +243,9 @@ def add_trees(panorama, colour, lowest, highest, rng):
 
 
 def add_towers(panorama, colour, lit, rng, highest=13):
-    """A distant city: blocks of many heights whose windows are lit in the given colour."""
+    """A distant city: blocks of many heights whose windows are lit in the given
+    colour.
+    """
     left = 0
     while left < panorama.shape[1]:
         width = int(rng.integers(30, 90))

@@ -1,8 +1,10 @@
-"""Render the built-in clips: python render.py [--jobs 2] [--only Class ...] [--groups 1 2 ...]
+"""Render the built-in clips: python render.py [--jobs 2] [--only Class ...] [--groups 1
+2 ...]
 
-Writes data/mocap/videos/<Class>/v_<Class>_g<NN>_c<NN>.avi, data/mocap/masks/v_<Class>_g<NN>_c<NN>.png and
-the class and split lists beside them. Clips that are there already are left alone, so an interrupted run can
-simply be started again.
+Writes data/mocap/videos/<Class>/v_<Class>_g<NN>_c<NN>.avi,
+data/mocap/masks/v_<Class>_g<NN>_c<NN>.png and the class and split lists beside them.
+Clips that are there already are left alone, so an interrupted run can simply be started
+again.
 """
 
 import argparse
@@ -40,7 +42,9 @@ def clip_name(label, group, clip):
 
 
 def smooth(track, seconds):
-    """Smooth a track (n, d) over time alike in both directions, without lagging behind a steady movement."""
+    """Smooth a track (n, d) over time alike in both directions, without lagging
+    behind a steady movement.
+    """
     reach = 3 * round(seconds * FPS)
     before = 2 * track[0] - track[np.minimum(np.arange(reach, 0, -1), len(track) - 1)]
     after = 2 * track[-1] - track[np.maximum(len(track) - 2 - np.arange(reach), 0)]
@@ -51,7 +55,9 @@ def smooth(track, seconds):
 
 
 def wander(count, seconds, rng):
-    """A smooth random track of `count` frames with unit deviation, changing over about `seconds`."""
+    """A smooth random track of `count` frames with unit deviation, changing over
+    about `seconds`.
+    """
     steps = cv2.GaussianBlur(
         rng.standard_normal((count + 200, 1)),
         (1, 0),
@@ -63,7 +69,8 @@ def wander(count, seconds, rng):
 
 
 def fitting_distance(offsets, azimuth, elevation, lens):
-    """Distance from which all offsets (..., 3) from the camera's target fit into the picture, with a margin.
+    """Distance from which all offsets (..., 3) from the camera's target fit into the
+    picture, with a margin.
 
     azimuth and elevation are in radians, lens (the vertical field of view) in degrees.
     """
@@ -78,9 +85,10 @@ def fitting_distance(offsets, azimuth, elevation, lens):
 def plan_cameras(tracks, place, rng):
     """Choose a camera for every frame of a clip.
 
-    tracks: positions of the actor's points, (frames, points, 3). The camera goes along with the person, looks
-    from near the group's side, stands far enough back to keep the person in the picture, and drifts a little.
-    Where the person stays about where they are, it stays too.
+    tracks: positions of the actor's points, (frames, points, 3). The camera goes along
+    with the person, looks from near the group's side, stands far enough back to keep
+    the person in the picture, and drifts a little. Where the person stays about where
+    they are, it stays too.
     """
     low, high = tracks.min(axis=1), tracks.max(axis=1)
     target = smooth((low + high) / 2, 0.7)
@@ -102,9 +110,11 @@ def plan_cameras(tracks, place, rng):
 
 
 def faces_about(label, group, clip):
-    """Whether the person is turned about, so that they face and travel the other way: half of the clips.
+    """Whether the person is turned about, so that they face and travel the other way:
+    half of the clips.
 
-    Drawn from the name by itself, so that it is tied neither to the camera side nor to other draws.
+    Drawn from the name by itself, so that it is tied neither to the camera side nor to
+    other draws.
     """
     return zlib.crc32(f"{clip_name(label, group, clip)} turned".encode()) % 2 == 1
 
@@ -142,11 +152,12 @@ def own_poses(label, group, clip, rng):
 
 
 def film_clip(label, group, clip):
-    """Film one clip; returns its frames (uint8, RGB), the person's masks and share of the picture.
+    """Film one clip; returns its frames (uint8, RGB), the person's masks and share of
+    the picture.
 
-    There is a mask (bool, see small_mask) and a share for every frame. A share is the height, width and top,
-    bottom, left, right edges of the person's box, each over the picture's height (left, right: over its
-    width).
+    There is a mask (bool, see small_mask) and a share for every frame. A share is the
+    height, width and top, bottom, left, right edges of the person's box, each over the
+    picture's height (left, right: over its width).
     """
     rng = np.random.default_rng(zlib.crc32(clip_name(label, group, clip).encode()))
     place = place_of_group(group)
@@ -178,13 +189,17 @@ def film_clip(label, group, clip):
 
 
 def small_mask(mask):
-    """The person's mask at MASK_WIDTH x MASK_HEIGHT: where at least half of a pixel is person."""
+    """The person's mask at MASK_WIDTH x MASK_HEIGHT: where at least half of a pixel
+    is person.
+    """
     rows, columns = mask.shape[0] // MASK_HEIGHT, mask.shape[1] // MASK_WIDTH
     return mask.reshape(MASK_HEIGHT, rows, MASK_WIDTH, columns).mean(axis=(1, 3)) >= 0.5
 
 
 def measure(mask):
-    """Height and width over the picture's height, then top, bottom, left, right edges of a mask, 0 to 1."""
+    """Height and width over the picture's height, then top, bottom, left, right
+    edges of a mask, 0 to 1.
+    """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return (0.0,) * 6
@@ -200,7 +215,9 @@ def measure(mask):
 
 
 def write_video(path, frames):
-    """Encode frames as MPEG-4 in AVI; the file appears under its name only when it is complete."""
+    """Encode frames as MPEG-4 in AVI; the file appears under its name only when it
+    is complete.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.stem}.unfinished.avi")
     command = [
@@ -247,7 +264,9 @@ def write_video(path, frames):
 
 
 def write_masks(path, masks):
-    """Write every MASK_EVERYth mask, stacked top to bottom, as a PNG of one bit a pixel."""
+    """Write every MASK_EVERYth mask, stacked top to bottom, as a PNG of one bit a
+    pixel.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     stacked = np.concatenate(masks[::MASK_EVERY]).astype(np.uint8) * 255
     options = [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 9]
@@ -257,12 +276,16 @@ def write_masks(path, masks):
 
 
 def labels_of(label):
-    """The classes made from one filming: the label itself and the one that shows it backwards, if any."""
+    """The classes made from one filming: the label itself and the one that shows it
+    backwards, if any.
+    """
     return [label] + [other for other, action in ACTIONS.items() if action.reversed_from == label]
 
 
 def make_clip(job):
-    """Film and write one clip, and its backwards twin where there is one, unless all are there."""
+    """Film and write one clip, and its backwards twin where there is one, unless all
+    are there.
+    """
     label, group, clip, folder = job
     names = {other: clip_name(other, group, clip) for other in labels_of(label)}
     paths = {

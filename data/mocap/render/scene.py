@@ -1,7 +1,9 @@
-"""From poses to pictures: the person and the props by PyBullet's software renderer, the place by ray casting.
+"""From poses to pictures: the person and the props by PyBullet's software renderer, the
+place by ray casting.
 
-Lengths are in metres, y is up, pictures are RGB. PyBullet draws the foreground at OVERSAMPLING times the size
-of the video, and its segmentation mask lets the ground, the walls and the sky be put behind it.
+Lengths are in metres, y is up, pictures are RGB. PyBullet draws the foreground at
+OVERSAMPLING times the size of the video, and its segmentation mask lets the ground, the
+walls and the sky be put behind it.
 """
 
 from dataclasses import dataclass
@@ -49,7 +51,9 @@ EXTRA_POINTS = {
 
 @dataclass(frozen=True)
 class Padding:
-    """An ellipsoid which fills out the skeleton: its link, centre, radii, and whose colour it takes."""
+    """An ellipsoid which fills out the skeleton: its link, centre, radii, and whose
+    colour it takes.
+    """
 
     link: str
     centre: tuple
@@ -135,7 +139,9 @@ class Actor:
         return pybullet.createMultiBody(0, -1, shape, physicsClientId=self.client)
 
     def pose(self, pose):
-        """Take a pose; returns the world positions of the joints and of the head and toes."""
+        """Take a pose; returns the world positions of the joints and of the head and
+        toes.
+        """
         pybullet.resetBasePositionAndOrientation(
             self.body,
             pose[ROOT_POSITION] * self.height,
@@ -163,7 +169,8 @@ class Actor:
 
 
 def add_props(place, far_side, from_x, to_x, client):
-    """Stand the place's props between from_x and to_x, on the side (+1 or -1 along z) away from the camera.
+    """Stand the place's props between from_x and to_x, on the side (+1 or -1 along z)
+    away from the camera.
 
     Returns their footprints on the ground as rows of x, z, half extents along x and z.
     """
@@ -223,7 +230,9 @@ class Mipmap:
         self.pixels_per_metre = surface.picture.shape[1] / surface.width
 
     def look_up(self, across, down, footprint):
-        """Colours (n, 3) at metres across and down the surface, one video pixel covering footprint metres."""
+        """Colours (n, 3) at metres across and down the surface, one video pixel
+        covering footprint metres.
+        """
         level = np.log2(np.maximum(footprint * self.pixels_per_metre, 1e-6))
         level = np.clip(level, 0, len(self.levels) - 1.001)
         across = np.mod(across / np.float32(self.surface.width), 1)
@@ -246,7 +255,9 @@ class Mipmap:
 
 
 def look_up_list(picture, x, y, border):
-    """Bilinear look-up at a list of positions; cv2.remap wants them in the form of a picture."""
+    """Bilinear look-up at a list of positions; cv2.remap wants them in the form of a
+    picture.
+    """
     width = 512
     padded = -(-len(x) // width) * width
     map_x = np.zeros(padded, np.float32)
@@ -260,7 +271,9 @@ def look_up_list(picture, x, y, border):
 
 @dataclass(frozen=True)
 class Camera:
-    """Where the camera is, what it looks at (both x, y, z), and its vertical field of view in degrees."""
+    """Where the camera is, what it looks at (both x, y, z), and its vertical field
+    of view in degrees.
+    """
 
     position: np.ndarray
     target: np.ndarray
@@ -302,7 +315,8 @@ class Stage:
     def film(self, points, camera):
         """Film the actor as posed, `points` being its joints.
 
-        Returns the picture (float32) and the actor's mask at OVERSAMPLING times its size.
+        Returns the picture (float32) and the actor's mask at OVERSAMPLING times its
+        size.
         """
         foreground, cover, actor_mask = self._foreground(camera)
         backdrop = self._backdrop(points, camera)
@@ -392,7 +406,9 @@ class Stage:
         return look_up_list(sky, column, np.clip(row, 0, sky.shape[0] - 1), cv2.BORDER_WRAP)
 
     def _shadow_map(self, points):
-        """Darkness of the ground, 0 to 1, over SHADOW_SPAN metres around the actor's root."""
+        """Darkness of the ground, 0 to 1, over SHADOW_SPAN metres around the actor's
+        root.
+        """
         strength, softness = self.place.shadow
         scale = SHADOW_PIXELS / SHADOW_SPAN
         centre = np.array([points["root"][0], points["root"][2]])

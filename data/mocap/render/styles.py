@@ -1,8 +1,9 @@
 """How each of the ten people moves: the same recordings, done in ten ways.
 
-A style is applied to a recording before it is played: the joints swing more or less widely about the
-recording's own mean pose, the posture is shifted, and the body is set on the ground again where the recording
-had it. The clock then runs unevenly. Angles in a Style are degrees. See motions.py for what a pose is.
+A style is applied to a recording before it is played: the joints swing more or less
+widely about the recording's own mean pose, the posture is shifted, and the body is set
+on the ground again where the recording had it. The clock then runs unevenly. Angles in
+a Style are degrees. See motions.py for what a pose is.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -11,7 +12,8 @@ import numpy as np
 
 from motions import JOINT_SLICES, ROOT_POSITION, ROOT_ROTATION, Motion, multiply
 
-# Parent of each joint and its place in the parent's frame, in metres (PyBullet's humanoid.urdf, over 4)
+# Parent of each joint and its place in the parent's frame, in metres (PyBullet's
+# humanoid.urdf, over 4)
 SKELETON = {
     "chest": ("root", (0.0, 0.2362, 0.0)),
     "neck": ("chest", (0.0, 0.2238, 0.0)),
@@ -28,7 +30,8 @@ SKELETON = {
     "left_knee": ("left_hip", (0.0, -0.4215, 0.0)),
     "left_ankle": ("left_knee", (0.0, -0.4099, 0.0)),
 }
-# What can touch the ground: link, place on it, radius; for the feet, the corners of a box
+# What can touch the ground: link, place on it, radius; for the feet, the corners of a
+# box
 TOUCHING = [
     ("root", (0.0, 0.0, 0.0), 0.118),
     ("chest", (0.0, 0.10, 0.0), 0.115),
@@ -49,9 +52,12 @@ LINKS = [link for link, _, _ in TOUCHING]
 HANDS = {"right": LINKS.index("right_wrist"), "left": LINKS.index("left_wrist")}
 
 NEAR_GROUND = 0.06  # metres above the ground within which a point carries weight
-WIDEST_SWING = np.radians(60)  # swings beyond this are not made wider or narrower any further
-MOST_TURN = np.radians(35)  # a root that turns further than this from its mean is left as it is
-MOST_TILT = 0.25  # radians by which the whole body may be tilted to put hands and feet on the ground
+# swings beyond this are not made wider or narrower any further
+WIDEST_SWING = np.radians(60)
+# a root that turns further than this from its mean is left as it is
+MOST_TURN = np.radians(35)
+# radians by which the whole body may be tilted to put hands and feet on the ground
+MOST_TILT = 0.25
 LONGEST_BEND = np.radians(150)
 
 
@@ -59,13 +65,13 @@ LONGEST_BEND = np.radians(150)
 class Style:
     """A person's way of moving.
 
-    words: what it looks like.
-    arms, legs, spine: how widely they swing, 1 being as recorded.
-    tempo: speed, 1 being as recorded. linger: how unevenly the clock runs, as (depth, phase) once per pass
-    of the recording and (depth, phase) twice per pass; depths add up to less than 1, phases are in radians.
-    lean: whole upper body forward, from the hips. hunch: forward from the waist. nod: head forward.
-    tilt: upper body to the right. wide: arms out from the body. ahead: arms to the front. elbows: more bent.
-    crouch: knees more bent. stance: legs apart.
+    words: what it looks like. arms, legs, spine: how widely they swing, 1 being as
+    recorded. tempo: speed, 1 being as recorded. linger: how unevenly the clock runs, as
+    (depth, phase) once per pass of the recording and (depth, phase) twice per pass;
+    depths add up to less than 1, phases are in radians. lean: whole upper body forward,
+    from the hips. hunch: forward from the waist. nod: head forward. tilt: upper body to
+    the right. wide: arms out from the body. ahead: arms to the front. elbows: more
+    bent. crouch: knees more bent. stance: legs apart.
     """
 
     words: str = "as recorded"
@@ -287,14 +293,18 @@ def mean_rotation(rotations):
 
 
 def scale_angle(angle, factor, widest=np.inf):
-    """Angles times factor; what lies beyond `widest` is changed about as much as `widest` itself."""
+    """Angles times factor; what lies beyond `widest` is changed about as much as
+    `widest` itself.
+    """
     if np.isinf(widest):
         return angle * factor
     return angle + (factor - 1) * widest * np.tanh(angle / widest)
 
 
 def scale_about(rotations, mean, factor, widest=np.inf):
-    """Rotations (n, 4) moved nearer to a mean rotation (4,) or further off: the angle to it times factor."""
+    """Rotations (n, 4) moved nearer to a mean rotation (4,) or further off: the
+    angle to it times factor.
+    """
     vector = rotation_vector(multiply(inverse(mean), rotations))
     angle = np.linalg.norm(vector, axis=1, keepdims=True)
     scale = scale_angle(angle, factor, widest) / np.maximum(angle, 1e-9)
@@ -302,7 +312,9 @@ def scale_about(rotations, mean, factor, widest=np.inf):
 
 
 def warp(phase, linger):
-    """An uneven clock: phases (1 being a whole pass) to phases, always rising; whole numbers stay whole."""
+    """An uneven clock: phases (1 being a whole pass) to phases, always rising; whole
+    numbers stay whole.
+    """
     warped = np.array(phase, float)
     for turns, (depth, at) in enumerate(linger, start=1):
         circle = 2 * np.pi * turns
@@ -311,7 +323,9 @@ def warp(phase, linger):
 
 
 def place_links(poses):
-    """World positions and rotations of all links of poses (n, 43): two dictionaries by link."""
+    """World positions and rotations of all links of poses (n, 43): two dictionaries
+    by link.
+    """
     places, turns = {"root": poses[:, ROOT_POSITION]}, {"root": poses[:, ROOT_ROTATION]}
     for name, (parent, offset) in SKELETON.items():
         places[name] = places[parent] + turned(turns[parent], np.broadcast_to(offset, (len(poses), 3)))
@@ -338,12 +352,16 @@ def heights(points):
 
 
 def floor_of(heights):
-    """Height of the ground in a recording, from the heights (n, points) of what can touch it."""
+    """Height of the ground in a recording, from the heights (n, points) of what can
+    touch it.
+    """
     return np.percentile(heights.min(axis=1), 20)
 
 
 def smooth(track, times, seconds, closed):
-    """Smooth a track (n, d), given at even times; a closed one goes on from its end to its start."""
+    """Smooth a track (n, d), given at even times; a closed one goes on from its end
+    to its start.
+    """
     step = np.median(np.diff(times))
     reach = max(1, round(3 * seconds / step))
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / seconds) ** 2)
@@ -356,7 +374,9 @@ def smooth(track, times, seconds, closed):
 
 
 def scale_swings(poses, style):
-    """Let the joints of poses (n, 43) swing more or less widely about their mean over these poses."""
+    """Let the joints of poses (n, 43) swing more or less widely about their mean
+    over these poses.
+    """
     styled = poses.copy()
     root = poses[:, ROOT_ROTATION]
     mean = mean_rotation(root)
@@ -381,8 +401,9 @@ def scale_swings(poses, style):
 def shift_posture(poses, style, upright, hands_free):
     """Shift the posture of poses (n, 43).
 
-    upright (n,): 1 where the person stands, 0 where they lie or are upside down; hands_free: likewise by
-    side, 0 where the hand carries weight. The shift fades out there.
+    upright (n,): 1 where the person stands, 0 where they lie or are upside down;
+    hands_free: likewise by side, 0 where the hand carries weight. The shift fades out
+    there.
     """
     styled = poses.copy()
     degrees = np.pi / 180 * upright
@@ -411,7 +432,9 @@ def shift_posture(poses, style, upright, hands_free):
 
 
 def keep_bends_human(poses, recorded):
-    """Keep knees and elbows from bending too far, or the wrong way further than they were recorded to."""
+    """Keep knees and elbows from bending too far, or the wrong way further than they
+    were recorded to.
+    """
     kept = poses.copy()
     for side in ("right", "left"):
         knee, elbow = JOINT_SLICES[f"{side}_knee"], JOINT_SLICES[f"{side}_elbow"]
@@ -421,7 +444,9 @@ def keep_bends_human(poses, recorded):
 
 
 def keep_feet(poses, recorded):
-    """Turn the ankles of poses (n, 43) so that the feet point in space as they were recorded."""
+    """Turn the ankles of poses (n, 43) so that the feet point in space as they were
+    recorded.
+    """
     kept = poses.copy()
     _, wanted = place_links(recorded)
     _, turns = place_links(poses)
@@ -436,7 +461,8 @@ def keep_feet(poses, recorded):
 
 
 def set_on_ground(poses, recorded, times, closed):
-    """Tilt the body a little and shift it up or down so that it touches the ground where it was recorded to.
+    """Tilt the body a little and shift it up or down so that it touches the ground
+    where it was recorded to.
 
     Returns the poses and how much weight each point carries, (n, points).
     """
@@ -463,7 +489,9 @@ def set_on_ground(poses, recorded, times, closed):
 
 
 def keep_footing(poses, recorded, weights, times, closed):
-    """Let the body travel so that what stands on the ground stays as still as it did in the recording."""
+    """Let the body travel so that what stands on the ground stays as still as it did
+    in the recording.
+    """
     moved = poses.copy()
     wanted = touching_points(recorded)[..., [0, 2]] - recorded[:, None, [0, 2]]
     found = touching_points(poses)[..., [0, 2]] - poses[:, None, [0, 2]]
@@ -483,7 +511,9 @@ def keep_footing(poses, recorded, weights, times, closed):
 
 
 def style_motion(motion, style, closed):
-    """The recording, done by somebody else; closed: it is a cycle that goes on from its end to its start."""
+    """The recording, done by somebody else; closed: it is a cycle that goes on from
+    its end to its start.
+    """
     recorded = motion.poses
     up = turned(recorded[:, ROOT_ROTATION], np.broadcast_to([0.0, 1.0, 0.0], (len(recorded), 3)))
     upright = np.clip(up[:, 1], 0.0, 1.0)

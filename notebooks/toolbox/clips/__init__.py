@@ -1,0 +1,27 @@
+"""What a video and a dataset are: tables of clips, reading, writing."""
+
+import lazy_loader
+
+NAMES = {
+    "clip_table": """
+        find_videos groups_of has_video_suffix look_through make_video_table
+        read_lists
+    """,
+    "dataset": "BUILT_IN choose_dataset find_dataset open_dataset",
+    "extract": "extract_frames stamp",
+    "flow": "mirrored motion_backwards neighbours",
+    "masks": """
+        MEAN_COLOUR PER_SECOND masks_for share_of_positions without_person
+        without_scene
+    """,
+    "motion_crops": "store_clips",
+    "read": """
+        LONG_CLIP batches evenly_spaced frames_shown frames_to_show middle_frame
+        open_video probe result_or_problem strip_of
+    """,
+    "ucf101": "fetch_ucf101 listed_clips lists_in",
+    "write": "annotate join_clips",
+}
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={module: names.split() for module, names in NAMES.items()}
+)

@@ -1,0 +1,113 @@
+"""Where a dataset lies, and which one the course works on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolbox.store import check_step, read_json, write_json
+
+BUILT_IN = {
+    "mocap": (
+        "It is part of this repository: restore it with `git checkout data/mocap`."
+    ),
+    "ucf101": "Notebook 00 fetches UCF101, or says how to unpack it there by hand.",
+}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The places of one dataset: its `folder` of videos, and `data` and `weights`
+    for what the course makes of it.
+    """
+
+    name: str
+    folder: Path
+    data: Path
+    weights: Path
+
+
+ADVICE = "Check the path in notebook 00's DATASET."
+
+
+def open_dataset(choice=None, after=None, course="..", advice=ADVICE):
+    """Find a dataset, and print one line that says which it is and why.
+
+    choice: "mocap", "ucf101", the path of a folder of class folders, or None for the
+    one that `choose_dataset` remembers (mocap, if none); after: the notebook, such as
+    "04", that must have been run on it, and whose result must still fit; course: the
+    folder that holds `data/` and `weights/`; advice: what to do about a path that is
+    not there, as a sentence. Returns a Dataset.
+
+    Raises FileNotFoundError if the folder is not there or a notebook was not run,
+    NotADirectoryError if the folder is a file, and ValueError if its name is taken, by
+    a dataset of the course or by a folder that was used before, or if an earlier
+    notebook was run again since.
+    """
+    chosen = None if choice else read_json(chosen_file(course)).get("dataset")
+    dataset = find_dataset(choice or chosen or "mocap", course, advice)
+    if choice:
+        why = "as DATASET says"
+    else:
+        why = (
+            "as notebook 00 chose"
+            if chosen
+            else "built in (notebook 00 can choose another)"
+        )
+    own = dataset.name not in BUILT_IN
+    print(
+        f"dataset: {dataset.name}{f' in {dataset.folder.parent}' if own else ''}, {why}"
+    )
+    if after:
+        check_step(dataset, after)
+    return dataset
+
+
+def choose_dataset(choice, course=".."):
+    """Open a dataset as `open_dataset` does, and remember it for all later
+    notebooks, in `data/chosen.json` (and where the videos are, in its `source.txt`).
+    """
+    dataset = find_dataset(choice, course)
+    if dataset.name in BUILT_IN:
+        remembered = dataset.name
+    else:
+        remembered = str(dataset.folder)
+        dataset.data.mkdir(parents=True, exist_ok=True)
+        (dataset.data / "source.txt").write_text(remembered, encoding="utf-8")
+    write_json(chosen_file(course), dataset=remembered)
+    print(f"dataset: {dataset.name}, for this and all later notebooks")
+    return dataset
+
+
+def chosen_file(course):
+    """Where the chosen dataset is remembered."""
+    return Path(course) / "data" / "chosen.json"
+
+
+def find_dataset(choice, course, advice=ADVICE):
+    """The Dataset that a choice names; errors as in `open_dataset`."""
+    course = Path(course).resolve()
+    homes = {name: course / "data" / name for name in BUILT_IN}
+    folder = homes.get(str(choice)) or Path(choice).expanduser().resolve()
+    built_in = folder in homes.values()
+    if not folder.exists():
+        advice = BUILT_IN[folder.name] if built_in else advice
+        raise FileNotFoundError(f"There is no folder {folder}. {advice}")
+    if not folder.is_dir():
+        raise NotADirectoryError(
+            f"{folder} is a file. DATASET must name a folder that holds one folder of"
+            " videos for each class."
+        )
+    if folder.name.casefold() in BUILT_IN and not built_in:
+        raise ValueError(
+            f"{folder} has the name of a dataset of the course, and would be mixed with"
+            " it. Rename the folder."
+        )
+    data = course / "data" / folder.name
+    source = data / "source.txt"
+    if not built_in and source.exists():
+        earlier = source.read_text(encoding="utf-8")
+        if Path(earlier) != folder:
+            raise ValueError(
+                f"{data} holds what was made of {earlier}. Rename {folder}, or delete"
+                f" {data}."
+            )
+    return Dataset(folder.name, folder, data, course / "weights" / folder.name)

@@ -1,0 +1,283 @@
+"""Classifiers judged on groups that they never met."""
+
+from itertools import pairwise
+
+from toolbox.evaluation.intervals import in_points, verdict
+from toolbox.store import write_csv
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit
+from threadpoolctl import threadpool_limits
+
+
+def check_groups(labels, groups):
+    """Print which classes have one group alone: left out, nothing is left to learn
+    them from. Raises ValueError if all clips are of one group.
+    """
+    if len(set(groups)) < 2:
+        raise ValueError(
+            "All training clips are of one group, so there are no others to judge it"
+            " by. Give groups in names, folders or groups.csv, and run notebook 00"
+            " again."
+        )
+    count = pd.Series(groups).groupby(labels).nunique()
+    if (count == 1).any():
+        print(
+            f"of one group, so never found below: {', '.join(count.index[count == 1])}"
+        )
+
+
+def judges(model, clips, labels, groups, learn=None, folds=10):
+    """A dict from each group to a classifier that never met it, so that it can be asked
+    more than once, see `ask`; without a group for which there is nothing else to learn
+    from.
+
+    model: scikit-learn's interface, `fit(clips, labels)` and `predict_proba(clips)`;
+    clips: (n,) array of objects; labels, groups: (n,); learn: (n,) bool, which clips
+    may be learned from, or None for all; folds: with more groups than this, several are
+    left out at once.
+    """
+    folds, found = min(folds, len(set(groups))), {}
+    for known, unseen in (
+        GroupKFold(folds).split(clips, groups=groups) if folds > 1 else ()
+    ):
+        known = known if learn is None else known[learn[known]]
+        if len(known):
+            with threadpool_limits(
+                1, "blas"
+            ):  # small matrices: threads would only wait
+                fitted = clone(model).fit(clips[known], labels[known])
+            found |= dict.fromkeys(np.unique(groups[unseen]), fitted)
+    return found
+
+
+def ask(judges, clips, groups, classes):
+    """Probabilities (n, classes) of clips, each by the judge of its group: zero for
+    classes that the judge doesn't know, NaN for groups without one. classes: sorted;
+    the rest as in `judges`.
+    """
+    said = np.full((len(clips), len(classes)), np.nan)
+    for judge in {id(judge): judge for judge in judges.values()}.values():
+        own = np.isin(groups, [group for group in judges if judges[group] is judge])
+        if own.any():
+            said[own] = 0
+            columns = np.searchsorted(classes, judge.classes_)
+            with threadpool_limits(1, "blas"):
+                said[np.ix_(own, columns)] = judge.predict_proba(clips[own])
+    return said
+
+
+def out_of_group(model, clips, labels, groups, learn=None, folds=10):
+    """Probabilities (n, classes), each clip's by a classifier that never met its
+    group; columns are the sorted classes of `labels`. Arguments as in `judges`;
+    zeros and NaN as in `ask`.
+    """
+    found = judges(model, clips, labels, groups, learn, folds)
+    return ask(found, clips, groups, np.unique(labels))
+
+
+def as_strangers(model, clips, labels, groups, folds=10):
+    """The highest probability (n,) of each clip by classifiers that met neither its
+    class nor its group; arguments as in `out_of_group`.
+    """
+    highest = np.full(len(clips), np.nan)
+    for name in np.unique(labels):
+        own = labels == name
+        said = out_of_group(model, clips, labels, groups, ~own, folds)
+        highest[own] = said[own].max(axis=1)
+    return highest
+
+
+def new_strangers(model, clips, labels, new_clips, new_labels):
+    """The highest probability (m,) of each new clip by a classifier that learned
+    from the clips of all other classes; arguments as in `out_of_group`.
+    """
+    highest = np.full(len(new_clips), np.nan)
+    for name in np.unique(new_labels):
+        fitted = clone(model).fit(clips[labels != name], labels[labels != name])
+        own = new_labels == name
+        highest[own] = fitted.predict_proba(new_clips[own]).max(axis=1)
+    return highest
+
+
+def is_right(said, labels):
+    """Which clips get the right answer: (n,) bool.
+
+    said: probabilities (n, classes), columns the sorted classes of `labels` (n,).
+    """
+    return said.argmax(axis=1) == np.unique(labels, return_inverse=True)[1]
+
+
+def compare(answers, labels, groups):
+    """How good several classifiers are that judged the same clips: a DataFrame with a
+    row for each.
+
+    answers: a dict from name to probabilities (n, classes), columns the sorted classes
+    of `labels` (n,); groups: (n,). Columns: accuracy; claimed, the mean highest
+    probability, which is the accuracy where probabilities can be believed; log loss
+    (natural logarithm, of probabilities clipped at a millionth); the accuracy gained
+    over the first, in points, with its 95 % interval over groups; and what that shows
+    (`toolbox.evaluation.intervals`).
+    """
+    _, true = np.unique(labels, return_inverse=True)
+    right = {name: is_right(said, labels) for name, said in answers.items()}
+    first, *_ = right.values()
+    rows = {}
+    for name, said in answers.items():
+        gain = right[name].astype(float) - first
+        rows[name] = {
+            "accuracy": right[name].mean(),
+            "claimed": said.max(axis=1).mean(),
+            "log loss": -np.log(said[np.arange(len(true)), true].clip(1e-6)).mean(),
+            "points gained": in_points(gain, groups),
+            "so": verdict(gain, groups),
+        }
+    rows[next(iter(rows))] |= {"points gained": "", "so": ""}
+    return pd.DataFrame(rows.values(), index=list(rows))
+
+
+def threshold_for(said, keep):
+    """The highest threshold that the share `keep` of clips reaches with their
+    highest probability; 0 if there are none. said: (n, classes) from `out_of_group`.
+    """
+    highest = said.max(axis=1)
+    highest = highest[~np.isnan(highest)]
+    return (
+        -float(np.quantile(-highest, keep, method="inverted_cdf"))
+        if len(highest)
+        else 0.0
+    )
+
+
+def curve_over_groups(model, clips, labels, groups, draws=4, points=4):
+    """How accuracy on unseen groups grows with what is learned from: a DataFrame of
+    `source` ("few groups": all clips of some groups; "all groups": as many clips, drawn
+    from all), groups, clips and accuracy, a row for each draw and point.
+
+    draws: how often other groups (a quarter) are set aside to judge by; the rest as in
+    `out_of_group`. Empty with one group.
+    """
+    rng, names, rows = np.random.default_rng(0), np.unique(groups), []
+    for _ in range(draws if len(names) > 1 else 0):
+        others = rng.permutation(names)[max(1, len(names) // 4) :]
+        known = np.isin(groups, others)
+        for few in np.unique(np.linspace(1, len(others), points).astype(int)):
+            some = np.flatnonzero(np.isin(groups, others[:few]))
+            spread = rng.permutation(np.flatnonzero(known))[: len(some)]
+            for source, learn in (("few groups", some), ("all groups", spread)):
+                fitted = clone(model).fit(clips[learn], labels[learn])
+                accuracy = np.mean(fitted.predict(clips[~known]) == labels[~known])
+                rows.append((source, few, len(learn), accuracy))
+    return pd.DataFrame(rows, columns=["source", "groups", "clips", "accuracy"])
+
+
+def label_round(
+    model, clips, labels, groups, names, path, person, first=2, more=2, draws=5
+):
+    """What a round of labelling is worth, on groups that are never labelled: a
+    DataFrame of the accuracies before, after labelling clips at random, and after
+    labelling as many of those that the classifier is least sure of; a row for each draw
+    of the groups and of the first labels.
+
+    names: (n,) of the clips; path: the CSV file of `clip` and an empty `label` that is
+    written for the least sure; person: person(path) fills in the labels, which are then
+    read back; first: clips of each class with a label to begin with; more: clips to
+    label, times classes. The rest as in `out_of_group`. Uncertainty sampling: Lewis and
+    Gale 1994, https://arxiv.org/abs/cmp-lg/9407020.
+    """
+    names, rows = np.asarray(names, object), []
+    for draw in range(draws):
+        splitter = GroupShuffleSplit(1, test_size=0.25, random_state=draw)
+        [(known, unseen)] = splitter.split(clips, groups=groups)
+        known = pd.Series(labels[known], known).sample(frac=1, random_state=draw)
+        start = known.groupby(known).head(first).index
+        pool = known.index.difference(start, sort=False)
+        count = more * known.nunique()
+        asked = pool[
+            least_sure(
+                clone(model).fit(clips[start], labels[start]), clips[pool], count
+            )
+        ]
+        write_csv(pd.DataFrame({"clip": names[asked], "label": ""}), path)
+        person(path)
+        filled = pd.read_csv(path, dtype=str, keep_default_na=False)["label"].to_numpy(
+            str
+        )
+        answers = {
+            "before": (pool[:0], labels[pool[:0]]),
+            "after, at random": (pool[:count], labels[pool[:count]]),
+            "after, least sure": (asked, filled),
+        }
+        rows.append({})
+        for name, (more_clips, more_labels) in answers.items():
+            learn = clips[start.append(more_clips)]
+            fitted = clone(model).fit(
+                learn, np.concatenate([labels[start], more_labels])
+            )
+            rows[-1][name] = np.mean(fitted.predict(clips[unseen]) == labels[unseen])
+    return pd.DataFrame(rows)
+
+
+def least_sure(fitted, clips, count):
+    """The places of the `count` clips whose highest probability is lowest, the
+    lowest first.
+    """
+    if len(clips) == 0:
+        return np.zeros(0, int)
+    return np.argsort(fitted.predict_proba(clips).max(axis=1), kind="stable")[:count]
+
+
+def steps(right, groups):
+    """What each of several methods gains over the one before it: a DataFrame with a row
+    for each step: points with their 95 % interval over groups, and what that shows
+    (`toolbox.evaluation.intervals`).
+
+    right: a dict from name to (n,) bool, which of the same clips it gets right; groups:
+    (n,).
+    """
+    rows, names = [], list(right)
+    for before, name in pairwise(names):
+        gain = right[name].astype(float) - right[before]
+        rows.append((name, in_points(gain, groups), verdict(gain, groups)))
+    return pd.DataFrame(rows, columns=["step", "points gained", "so"]).set_index("step")
+
+
+def mixed_folds(labels, groups, folds=3, seed=0):
+    """Folds (n,) int that share out each group's clips of each class, to judge clips by
+    classifiers that have met their group.
+
+    Were a fold drawn regardless of class, a held-out clip's class would be rarer than
+    others among what is learned of its group, and the classifier would learn that this
+    group isn't that class.
+    """
+    rng, cells = (
+        np.random.default_rng(seed),
+        pd.DataFrame({"label": labels, "group": groups}),
+    )
+    order = rng.permutation(len(cells))
+    place = (
+        cells.iloc[order].groupby(["label", "group"]).cumcount().sort_index().to_numpy()
+    )
+    return (place + np.unique(groups, return_inverse=True)[1]) % folds
+
+
+def spread_over(labels, groups, count, seed=0):
+    """The places of `count` clips (all, if there are fewer), drawn at random so that
+    groups count alike, and classes as far as that allows; sorted by group, then
+    class.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    table = pd.DataFrame({"label": labels, "group": groups}).iloc[order]
+    chosen, used = [], {name: dict.fromkeys(table[name], 0) for name in table}
+    while len(chosen) < min(count, len(labels)):
+        left = table.drop(index=chosen)
+        times = pd.DataFrame(
+            {name: left[name].map(used[name]) for name in ("group", "label")}
+        )
+        place = times.sort_values(["group", "label"], kind="stable").index[0]
+        chosen.append(place)
+        for name in used:
+            used[name][table[name][place]] += 1
+    return np.array(sorted(chosen, key=lambda k: (groups[k], labels[k])), int)

@@ -1,0 +1,63 @@
+"""The interval of a difference between two methods that answered the same clips, and
+what may be said about it.
+"""
+
+import numpy as np
+from scipy import stats
+
+FEWEST = 6  # groups: fewer agree on a direction by chance too often (six: once in 32)
+
+
+def difference_over_groups(values, groups):
+    """A 95 % interval for a mean paired difference in new groups: Student's t over the
+    groups' means (Ibragimov and Müller 2010, doi 10.1198/jbes.2009.08046).
+
+    values: (n,) from -1 to 1, one method's `correct` minus another's; groups: (n,)
+    labels. Returns (low, high), or (None, None) with fewer than two groups. Raises
+    ValueError if both are empty.
+    """
+    if len(values) == 0:
+        raise ValueError("An interval needs at least one prediction.")
+    names, group = np.unique(groups, return_inverse=True)
+    if len(names) < 2:
+        return None, None
+    by_group = np.bincount(group, weights=values) / np.bincount(group)
+    error = by_group.std(ddof=1) / np.sqrt(len(names))
+    if error < 1e-9:  # groups that are exactly alike: the clips within them differ
+        error = np.std(values, ddof=1) / np.sqrt(len(values))
+    margin = stats.t.ppf(0.975, df=len(names) - 1) * error
+    middle = np.mean(values)
+    return float(max(middle - margin, -1)), float(min(middle + margin, 1))
+
+
+def verdict(values, groups):
+    """What a paired difference shows: "better", "worse" or "no difference shown", by
+    the interval of `difference_over_groups`, and "can't tell" with fewer than six
+    groups.
+    """
+    if (count := len(set(groups))) < FEWEST:
+        return f"can't tell ({count} group{'s' * (count != 1)})"
+    low, high = difference_over_groups(values, groups)
+    return (
+        "better" if low > 1e-6 else "worse" if high < -1e-6 else "no difference shown"
+    )
+
+
+def in_brackets(low, high):
+    """An interval as text, such as "(41% to 63%)"; it says so where there is none.
+
+    low, high: shares of 1, or None (or NaN, as pandas has it).
+    """
+    none = low is None or np.isnan(low)
+    return "(one group, no interval)" if none else f"({low:.0%} to {high:.0%})"
+
+
+def in_points(values, groups):
+    """A mean paired difference as text, in percentage points with its interval, such as
+    "+7 (+2 to +12)"; arguments as in `difference_over_groups`.
+    """
+    low, high = difference_over_groups(values, groups)
+    middle = f"{100 * np.mean(values):+.0f}"
+    return (
+        middle if low is None else f"{middle} ({100 * low:+.0f} to {100 * high:+.0f})"
+    )

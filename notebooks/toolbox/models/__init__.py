@@ -1,0 +1,23 @@
+"""What sees: backbones and their engines, training, saved classifiers."""
+
+import lazy_loader
+
+NAMES = {
+    "clip_features": """
+        as_array each features_of_clips look_at pictures_of pooled_clips
+        pooled_network recipe_clips see
+    """,
+    "kinetics": "kinetics_clips",
+    "ray_cluster": "check_seats start_ray",
+    "saved_model": """
+        MODEL NONE compare_litert head_of one_model read_classifier save_classifier
+    """,
+    "sequences": "SequenceNetwork padded warm_up_and_cosine",
+    "training": "EpochBar FusedAdam KeepBest TrainingFolder patience_in_epochs",
+    "vgg16": """
+        FLOAT32 Network compare_ways fastest_network load_vgg16 vgg16_weights ways
+    """,
+}
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={module: names.split() for module, names in NAMES.items()}
+)

@@ -1,0 +1,202 @@
+"""What a network sees in every clip: the one store of pooled features that notebooks
+share.
+"""
+
+from functools import cache
+
+from toolbox.clips import (
+    batches,
+    frames_shown,
+    result_or_problem,
+)
+from toolbox.models.vgg16 import Network, fastest_network
+from toolbox.page import in_threads, progress
+from toolbox.store import (
+    digest_of,
+    kept,
+    read_csv,
+    read_json,
+    way_of,
+    write_json,
+)
+
+import numpy as np
+from keras.applications.vgg16 import preprocess_input
+
+WAY_NOTE = "pooled.json"  # in data/<dataset>/: how the store in pooled/ was computed
+
+
+def pooled_network(dataset, way=None):
+    """VGG16 as it looks at clips for the store: behind ImageNet's preprocessing,
+    pooled, by the way (see `toolbox.models.ways`) that the store was begun with, or
+    else notebook 04's features, where that can be had.
+
+    way: one to take instead. Raises what `fastest_network` raises.
+    """
+    before = read_json(dataset.data / WAY_NOTE).get("way") or way_of(
+        dataset.data / "features.npy"
+    )
+    return fastest_network(dataset.weights.parent, preprocess_input, way, before).using(
+        pooled=True
+    )
+
+
+def pooled_clips(dataset, prepare, per_second=4):
+    """What VGG16 sees in a dataset's clips at 0, 1 / per_second, ... seconds, the mean
+    over the 7 x 7 positions; computed once, and kept in `data/<dataset>/pooled/` for
+    all notebooks.
+
+    prepare: function of a BGR frame that returns what the network takes, RGB uint8
+    (224, 224, 3). Returns (videos, clips, problems): the rows of `videos.csv` that can
+    be used, numbered anew; an array (n,) of their features, each float32 (frames, 512);
+    and a dict from clip to text for what was odd or broken. Raises ValueError if no
+    clip can be used.
+    """
+
+    @cache
+    def network():  # once a clip has to be looked at, and not before
+        found, note = pooled_network(dataset), dataset.data / WAY_NOTE
+        if not note.exists():
+            write_json(note, way=found.way)
+        return found
+
+    def look(path, odd):
+        return look_at(path, prepare, network(), per_second, odd)
+
+    videos = read_csv(dataset.data / "videos.csv")
+    made_from = [Network("", None, preprocess_input, pooled=True).facts, per_second]
+    where = dataset.folder, dataset.data / "pooled"
+    features, problems = features_of_clips(look, videos, *where, made_from)
+    videos = videos[videos["clip"].isin(list(features))].reset_index(drop=True)
+    if videos.empty:
+        raise ValueError(f"None of the clips of {dataset.name} can be used: {problems}")
+    return videos, as_array([features[clip] for clip in videos["clip"]]), problems
+
+
+def recipe_clips(dataset, videos):
+    """The features of the 2019 recipe as notebooks 04 and 05 left them (one frame a
+    second, divided by 255), the mean over the 7 x 7 positions: an array (n,) of arrays
+    float32 (frames, 512).
+
+    videos: DataFrame with `video`, the clips in their order. Raises ValueError if a
+    clip has no frames there.
+    """
+    features = {}
+    for table, file in (("train_new", "features"), ("test_frames", "test_features")):
+        of_clip = read_csv(dataset.data / f"{table}.csv").groupby("video").indices
+        maps = np.load(dataset.data / f"{file}.npy", mmap_mode="r")
+        features |= {
+            clip: maps[rows].mean((1, 2), "float32") for clip, rows in of_clip.items()
+        }
+    if missing := [video for video in videos["video"] if video not in features]:
+        raise ValueError(f"{missing[0]} has no frames: run notebooks 01 to 05 again.")
+    return as_array([features[video] for video in videos["video"]])
+
+
+def as_array(clips):
+    """A list of features (frames, d), of clips of any lengths, as an array (n,) of
+    objects.
+    """
+    array = np.empty(len(clips), object)
+    array[:] = clips
+    return array
+
+
+def look_at(path, prepare, network, per_second, problems=None, bar=None):
+    """The features (n, ...) float32 of what a video shows at 0, 1 / per_second, ...
+    seconds. Memory holds a batch of frames.
+
+    prepare: function of a BGR frame that returns what the network takes, RGB uint8
+    (224, 224, 3); network: a `toolbox.models.Network`; problems: as in `frames_shown`;
+    bar: is updated by the seconds of video that were looked at. Raises ValueError if
+    the video can't be read.
+    """
+    features = []
+    for batch in batches(map(prepare, frames_shown(path, per_second, problems)), 16):
+        features.append(network(np.stack(batch)))
+        if bar is not None:
+            bar.update(len(batch) / per_second)
+    return np.concatenate(features)
+
+
+def features_of_clips(
+    look, videos, source, folder, made_from, threads=None, desc="look at clips"
+):
+    """The features of many clips, each kept in a file as it is made.
+
+    look: look(path, problems) returns the features (n, ...) of a video's frames; a
+    ValueError of its becomes the clip's problem. videos: DataFrame with `clip` and
+    `video` (a path below `source`); folder: keeps `<clip>.npz`, so that a run goes on
+    where an earlier one stopped; made_from: what the features depend on beside the
+    video, see `digest_of`; threads: that look at clips at once, or None for this one
+    alone; desc: what the bar says.
+
+    Returns (features, problems): a dict from clip to a float32 array (n, ...) for those
+    that can be used, and a dict from clip to text for what was odd or broken. They are
+    kept as float16.
+    """
+
+    def arrays(path):
+        odd = []
+        features = np.asarray(look(path, odd), "float16")
+        return {"features": features, "odd": np.array("; ".join(odd))}
+
+    def read(clip, path):
+        if not path.is_file():
+            raise ValueError("the file is missing")
+        return kept(
+            folder / f"{clip}.npz", digest_of(path, made_from), lambda: arrays(path)
+        )
+
+    def found(row):
+        return result_or_problem(read, row["clip"], source / row["video"])
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rows, features, problems = videos.to_dict("records"), {}, {}
+    answers = in_threads(found, rows, threads) if threads else map(found, rows)
+    answers = progress(answers, total=len(rows), desc=desc, unit="clip")
+    for row, (arrays_of_clip, problem) in zip(rows, answers, strict=True):
+        if arrays_of_clip:
+            features[row["clip"]] = arrays_of_clip["features"].astype("float32")
+            problem = str(arrays_of_clip["odd"])
+        if problem:
+            problems[row["clip"]] = problem
+    return features, problems
+
+
+def pictures_of(path, prepare, per_second):
+    """What a network takes of a clip: RGB uint8 (frames, 224, 224, 3), at 0, 1 /
+    per_second, ... seconds. prepare: see `toolbox.models.pooled_clips`. Raises
+    ValueError if it can't be read.
+    """
+    return np.stack([prepare(frame) for frame in frames_shown(path, per_second)])
+
+
+def see(network, clips, text):
+    """The features of clips of pictures, a list of arrays (frames, ...), one for each.
+
+    network: a `toolbox.models.Network`; clips: a list of RGB uint8 (frames, 224, 224,
+    3), of any lengths; text: what the bar calls them. Memory holds 16 frames' maps.
+    """
+    bar = progress(total=sum(map(len, clips)), desc=text, unit="frame")
+    features = []
+    for batch in batches((picture for clip in clips for picture in clip), 16):
+        features.append(network(np.stack(batch)))
+        bar.update(len(batch))
+    bar.close()
+    return np.split(
+        np.concatenate(features), np.cumsum([len(clip) for clip in clips])[:-1]
+    )
+
+
+def each(function, *parts):
+    """What a function returns for every picture of every clip: a list of arrays, one
+    for each clip.
+
+    parts: lists of one array (frames, ...) for each clip; the function gets one item of
+    each.
+    """
+    clips = zip(*parts, strict=True)
+    return [
+        np.stack([function(*one) for one in zip(*clip, strict=True)]) for clip in clips
+    ]

@@ -1,0 +1,185 @@
+"""A classifier of videos as one saved model, its small copy for phones, and what it
+is.
+"""
+
+import os
+import time
+from hashlib import sha256
+
+from toolbox.models.vgg16 import load_vgg16
+from toolbox.page import quiet_start
+from toolbox.store import read_json, whole, write_json
+
+with quiet_start():
+    import keras
+import numpy as np
+import pandas as pd
+from keras import layers, ops
+
+MODEL, FACTS = "classifier.keras", "classifier.json"
+
+
+NONE = "none of these"  # what is said where no class is likely enough
+
+
+def save_classifier(dataset, model, **facts):
+    """Save a model from `toolbox.models.saved_model`, and the facts that its use
+    needs: classes, per_second (frames looked at), size (frames in a window),
+    threshold. Each file is whole or not there, the facts never without their model.
+    Returns the path of the model.
+    """
+    from toolbox.models.saved_model import (
+        save_model,  # loads Keras; asking for the facts doesn't
+    )
+
+    (dataset.weights / FACTS).unlink(missing_ok=True)
+    dataset.weights.mkdir(parents=True, exist_ok=True)
+    save_model(model, dataset.weights / MODEL)
+    write_json(dataset.weights / FACTS, made_from=digest_of_table(dataset), **facts)
+    return dataset.weights / MODEL
+
+
+def read_classifier(dataset):
+    """The facts of a dataset's classifier; an empty dict if there is none, or if it
+    was made from another table of clips.
+    """
+    facts = read_json(dataset.weights / FACTS)
+    fits = facts.get("made_from") == digest_of_table(dataset)
+    return facts if fits and (dataset.weights / MODEL).exists() else {}
+
+
+def digest_of_table(dataset):
+    """SHA-256 of a dataset's table of clips, as hexadecimal text."""
+    return sha256((dataset.data / "videos.csv").read_bytes()).hexdigest()
+
+
+IMAGENET_MEAN = (
+    103.939,
+    116.779,
+    123.68,
+)  # blue, green, red: what `preprocess_input` subtracts
+
+
+def head_of(fitted, describe, shape, classes):
+    """A fitted linear classifier of windows as a Keras model: pooled features (n,
+    *shape) float32 to probabilities (n, classes).
+
+    fitted: has scikit-learn's `scaler_` (StandardScaler) and `linear_`
+    (LogisticRegression), fitted to `describe`'s rows; describe: function of (n, *shape)
+    that returns (n, d), written with `keras.ops`; shape: (frames in a window, features
+    of a frame); classes: sorted, with all that were learned among them.
+    """
+    scaler, linear = fitted.scaler_, fitted.linear_
+    inputs = layers.Input(shape, name="features")
+    scaled = layers.Normalization(
+        mean=scaler.mean_, variance=scaler.scale_**2, name="standardise"
+    )
+    dense = layers.Dense(len(classes), "softmax", name="softmax")
+    head = keras.Model(inputs, dense(scaled(describe(inputs))), name="windows")
+    kernel = np.zeros((scaler.n_features_in_, len(classes)), "float32")
+    bias = np.full(len(classes), -100, "float32")  # a class that was never seen
+    known = np.searchsorted(classes, linear.classes_)
+    if len(known) == 2:  # scikit-learn keeps one row for two classes
+        kernel[:, known[1]], bias[known] = linear.coef_[0], (0, linear.intercept_[0])
+    else:
+        kernel[:, known], bias[known] = linear.coef_.T, linear.intercept_
+    dense.set_weights([kernel, bias])
+    return head
+
+
+def one_model(weights, head, classes, threshold):
+    """The whole way from pixels to a class as one Keras model, of Keras' own layers
+    alone: it loads where the course's code isn't.
+
+    weights: the path of VGG16's, see `toolbox.models.vgg16_weights`; head: see
+    `head_of`; classes: their names; threshold: below this highest probability the class
+    is "none of these". The model takes RGB uint8 frames (n, frames, 224, 224, 3) and
+    returns a dict of `probabilities` (n, classes) float32 and `class` (n,) text.
+    """
+    size, width = head.input_shape[1:]
+    frames = layers.Input((size, 224, 224, 3), dtype="uint8", name="frames")
+    pixels = ops.reshape(ops.cast(frames, "float32"), (-1, 224, 224, 3))
+    blue_first = layers.Normalization(
+        mean=IMAGENET_MEAN, variance=(1, 1, 1), name="preprocess"
+    )
+    places = load_vgg16(weights)(blue_first(ops.flip(pixels, axis=-1)))
+    pooled = layers.GlobalAveragePooling2D(name="pooled")(places)
+    probabilities = head(ops.reshape(pooled, (-1, size, width)))
+    best = ops.where(
+        ops.max(probabilities, axis=-1) < threshold,
+        0,
+        1 + ops.argmax(probabilities, axis=-1),
+    )
+    names = layers.StringLookup(
+        vocabulary=list(map(str, classes)), oov_token=NONE, invert=True, name="classes"
+    )
+    return keras.Model(frames, {"probabilities": probabilities, "class": names(best)})
+
+
+def save_model(model, path):
+    """Save a model as a `.keras` file, whole or not at all."""
+    with whole(path) as temporary:
+        model.save(temporary)
+
+
+def export_litert(model, path, small=False):
+    """Export the probabilities of a model from `one_model` for LiteRT (formerly
+    TensorFlow Lite).
+
+    path: of the `.tflite` file; small: store weights as 8-bit integers and multiply so,
+    a quarter of the size (dynamic-range quantisation,
+    https://ai.google.dev/edge/litert).
+    """
+    import tensorflow as tf
+
+    plain = keras.Model(model.inputs, model.output["probabilities"])
+    options = {"optimizations": [tf.lite.Optimize.DEFAULT]} if small else {}
+    with whole(path) as temporary, quiet_start((1, 2)):
+        plain.export(temporary, format="litert", verbose=False, **options)
+
+
+def run_litert(path, threads=None):
+    """A function that runs a LiteRT file: uint8 windows (n, frames, 224, 224, 3) to
+    probabilities (n, classes) float32, without TensorFlow.
+    """
+    with quiet_start((1, 2)):
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(str(path), num_threads=threads or os.cpu_count())
+        interpreter.allocate_tensors()
+    [entry], [out] = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def compute(windows):
+        rows = []
+        for window in windows:
+            interpreter.set_tensor(entry["index"], window[None])
+            interpreter.invoke()
+            rows.append(interpreter.get_tensor(out["index"])[0])
+        return np.stack(rows)
+
+    return compute
+
+
+def compare_litert(model, folder, windows):
+    """Export a model from `one_model` for LiteRT, exact and small, into a folder,
+    and run both: a DataFrame of MB, frames/s (one window after a warm-up) and the
+    largest difference of their probabilities from the model's, for uint8 windows (n,
+    frames, 224, 224, 3).
+    """
+    exact = np.asarray(model.predict(windows, verbose=0)["probabilities"])
+    table = {}
+    for name, small in (("float32", False), ("8-bit weights", True)):
+        path = folder / f"classifier_{'small' if small else 'float32'}.tflite"
+        export_litert(model, path, small)
+        run = run_litert(path)
+        difference = np.abs(run(windows) - exact).max()
+        started = time.perf_counter()
+        run(windows[:1])
+        pace = windows.shape[1] / (time.perf_counter() - started)
+        megabytes = path.stat().st_size / 1e6
+        table[name] = {
+            "MB": megabytes,
+            "frames/s": pace,
+            "largest difference": difference,
+        }
+    return pd.DataFrame(table).T

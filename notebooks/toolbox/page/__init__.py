@@ -1,0 +1,13 @@
+"""How the page behaves: knobs, progress bars, a quiet start, a camera."""
+
+import lazy_loader
+
+NAMES = {
+    "camera": "camera_frames upload_form",
+    "knobs": "check_knobs",
+    "progress": "Bar in_threads progress",
+    "quiet": "quiet_start",
+}
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={module: names.split() for module, names in NAMES.items()}
+)

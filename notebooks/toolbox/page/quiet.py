@@ -1,0 +1,29 @@
+"""Libraries start without their notes in the page."""
+
+import os
+import sys
+from contextlib import contextmanager
+
+
+@contextmanager
+def quiet_start(streams=(2,)):
+    """Silence what compiled libraries say below Python, as TensorFlow does when it is
+    imported.
+
+    streams: the numbers of those that are silenced, 1 for output and 2 for errors.
+    """
+    sys.stdout.flush()
+    kept, nowhere = (
+        {stream: os.dup(stream) for stream in streams},
+        os.open(os.devnull, os.O_WRONLY),
+    )
+    for stream in streams:
+        os.dup2(nowhere, stream)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        for stream, before in kept.items():
+            os.dup2(before, stream)
+            os.close(before)
+        os.close(nowhere)

@@ -1,0 +1,19 @@
+"""What the reader sees: frames, scores, flow, timelines."""
+
+import lazy_loader
+import matplotlib.pyplot as plt
+
+plt.rcParams["text.parse_math"] = False  # a class called "$5_vs_$10" is no formula
+
+NAMES = {
+    "flow": "draw_flows flow_film",
+    "frames": "animate show_frames titled_tile",
+    "scores": """
+        draw_by_group draw_confusion draw_control draw_curve draw_heat draw_intervals
+        draw_reliability draw_trade_off draw_workers
+    """,
+    "timeline": "caption_at draw_timeline",
+}
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={module: names.split() for module, names in NAMES.items()}
+)

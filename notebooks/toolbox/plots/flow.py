@@ -1,0 +1,88 @@
+"""Pictures of optical flow."""
+
+from toolbox.clips import LONG_CLIP, neighbours
+
+import cv2
+import matplotlib.pyplot as plt
+import numpy as np
+
+
+def flow_colours(flow, fastest):
+    """Draw flow (height, width, 2) as RGB uint8 (height, width, 3): the hue is the
+    direction (red: to the right, see `colour_wheel`), the brightness the speed, full
+    at `fastest` pixels a frame.
+    """
+    speed, angle = cv2.cartToPolar(flow[..., 0], flow[..., 1], angleInDegrees=True)
+    value = np.clip(speed / max(fastest, 1e-6), 0, 1)
+    hsv = np.stack([angle / 2, np.full_like(angle, 255), 255 * value], axis=-1).astype(
+        "uint8"
+    )
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+
+
+def colour_wheel(side=101):
+    """The key to `flow_colours`: each place shows the colour of flow towards it from
+    the middle.
+    """
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    wheel = flow_colours(np.dstack([x, y]).astype("float32"), 1)
+    wheel[np.hypot(x, y) > 1] = 255
+    return wheel
+
+
+def fastest_moment(path, optical_flow, count=12):
+    """Of some frames of a clip the one that moves most: (frame, flow), grey (height,
+    width) and (height, width, 2). optical_flow: function of two frames.
+    """
+    moments = (
+        (before, optical_flow(before, after))
+        for before, after in neighbours(path, count)
+    )
+    return max(moments, key=lambda moment: np.abs(moment[1]).mean())
+
+
+def flow_film(path, optical_flow, longest=40):
+    """The first frames of a clip and the flow at each of them in colour, two lists
+    of RGB uint8 arrays. optical_flow: function of two frames.
+    """
+    pairs = list(neighbours(path, LONG_CLIP))[:longest]
+    flows = [optical_flow(*pair) for pair in pairs]
+    fastest = np.quantile(np.linalg.norm(flows, axis=-1), 0.99)
+    frames = [cv2.cvtColor(before, cv2.COLOR_GRAY2RGB) for before, _ in pairs]
+    return frames, [flow_colours(flow, fastest) for flow in flows]
+
+
+def draw_flows(paths, optical_flow, title=None):
+    """Draw the fastest moment of some clips, a row for each: the frame, the flow in
+    colour with a colour wheel, the flow as arrows, each row on its own scale; returns
+    the matplotlib figure.
+
+    paths: a dict from name to a clip's path; optical_flow: function of two frames.
+    """
+    size = (9.5, 2.3 * len(paths))
+    figure, axes = plt.subplots(
+        len(paths), 3, figsize=size, squeeze=False, layout="constrained"
+    )
+    for row, (name, path) in zip(axes, paths.items(), strict=True):
+        frame, flow = fastest_moment(path, optical_flow)
+        fastest = max(np.quantile(np.linalg.norm(flow, axis=-1), 0.99), 1e-6)
+        y, x = np.mgrid[5 : flow.shape[0] : 10, 5 : flow.shape[1] : 10]
+        arrows = flow[y, x]
+        moving = np.linalg.norm(arrows, axis=-1) > fastest / 10
+        row[0].imshow(frame, cmap="gray")
+        row[1].imshow(flow_colours(flow, fastest))
+        row[2].imshow(frame, cmap="gray", alpha=0.35)
+        scale = {
+            "angles": "xy",
+            "scale_units": "xy",
+            "scale": fastest / 20,
+            "width": 0.006,
+        }
+        row[2].quiver(x[moving], y[moving], *arrows[moving].T, color="tab:red", **scale)
+        for axis, text in zip(row, (name, "flow as colour", "as arrows"), strict=True):
+            axis.set(xticks=[], yticks=[], title=text)
+    key = axes[0, 1].inset_axes([0.7, 0.6, 0.29, 0.39])
+    key.imshow(colour_wheel())
+    key.set(xticks=[], yticks=[])
+    figure.suptitle(title)
+    return figure

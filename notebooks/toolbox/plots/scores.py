@@ -1,0 +1,269 @@
+"""Pictures of how good a classifier is: intervals, confusion, calibration, heat over
+a frame.
+"""
+
+import cv2
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import PercentFormatter
+
+
+def draw_heat(frame, heat, limit=None, strength=0.75):
+    """Lay a map over an RGB uint8 frame (height, width, 3): red where it is positive,
+    blue where it is negative, nothing where it is 0. Returns a frame of the same shape.
+
+    heat: (h, w); limit: the value with the full colour, or None for the map's own
+    largest.
+    """
+    limit = max(np.abs(heat).max() if limit is None else limit, 1e-12)
+    smooth = cv2.resize((heat / limit).astype("float32"), frame.shape[1::-1])[
+        ..., None
+    ].clip(-1, 1)
+    opacity, colour = (
+        strength * np.abs(smooth),
+        np.where(smooth > 0, [220, 30, 20], [20, 60, 220]),
+    )
+    return (frame * (1 - opacity) + colour * opacity).astype("uint8")
+
+
+def draw_by_group(right, labels, groups, title=None):
+    """Draw the accuracy of each class in each group as a table; returns the matplotlib
+    figure.
+
+    right: (n,) bool; labels, groups: (n,). Empty where a group has no clip of a class.
+    A last row and a last column hold the means. Of more than 30 classes, the 30 worst
+    are drawn.
+    """
+    table = pd.DataFrame(
+        {"class": labels, "group": groups, "right": np.asarray(right, float)}
+    )
+    cells = table.pivot_table(index="class", columns="group", values="right")
+    cells["all"] = table.groupby("class")["right"].mean()
+    cells = cells.sort_values("all", kind="stable").head(30)
+    cells.loc["all"] = [*table.groupby("group")["right"].mean(), table["right"].mean()]
+    values = cells.to_numpy()
+    size = (2.2 + 0.55 * values.shape[1], 0.9 + 0.3 * len(values))
+    figure, axis = plt.subplots(figsize=size, layout="constrained")
+    axis.imshow(values, cmap="RdYlBu", vmin=0, vmax=1, aspect="auto")
+    axis.set_xticks(
+        range(values.shape[1]), cells.columns, rotation=0 if len(cells.T) < 13 else 90
+    )
+    axis.set_yticks(range(len(values)), cells.index)
+    for row, column in np.argwhere(~np.isnan(values)):
+        dark = abs(values[row, column] - 0.5) > 0.4
+        text = f"{values[row, column]:.0%}"
+        colour = "white" if dark else "black"
+        axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+    axis.axhline(len(values) - 1.5, color="white", linewidth=4)
+    axis.axvline(values.shape[1] - 1.5, color="white", linewidth=4)
+    axis.set(xlabel="group, judged by a classifier of the others")
+    figure.suptitle(title)
+    return figure
+
+
+def draw_reliability(tables, title=None):
+    """Draw accuracy over confidence, side by side; returns the matplotlib figure.
+
+    tables: a dict from name to a DataFrame of `confidence`, `accuracy`, `low` and
+    `high` (NaN: no interval), a row for each bin.
+    """
+    size = (3.7 * len(tables), 3.8)
+    figure, axes = plt.subplots(
+        1, len(tables), figsize=size, squeeze=False, sharey=True, layout="constrained"
+    )
+    for axis, (name, table) in zip(axes.flat, tables.items(), strict=True):
+        axis.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=1)
+        axis.vlines(
+            table["confidence"],
+            table["low"],
+            table["high"],
+            color="tab:blue",
+            alpha=0.5,
+        )
+        axis.plot(table["confidence"], table["accuracy"], "o", color="tab:blue")
+        axis.set(
+            title=name, xlabel="probability of the answer", xlim=(0, 1), ylim=(0, 1)
+        )
+        axis.xaxis.set_major_formatter(PercentFormatter(1))
+    axes[0, 0].yaxis.set_major_formatter(PercentFormatter(1))
+    axes[0, 0].set_ylabel("share right, with its interval")
+    figure.suptitle(title)
+    return figure
+
+
+def draw_workers(reports, victim=None, killed_at=None):
+    """Draw who did what when: a bar for each part in its worker's row, and above them a
+    mark for each time at which the frames of a part had been decoded; returns the
+    matplotlib figure.
+
+    reports: DataFrame of worker, decoded, started and finished (seconds since 1970);
+    victim: the worker that was killed, at `killed_at`, if any.
+    """
+    names = list(reports["worker"].unique())
+    origin = min(reports["decoded"].min(), reports["started"].min())
+    figure, axis = plt.subplots(
+        figsize=(8, 1.3 + 0.4 * len(names)), layout="constrained"
+    )
+    axis.plot(
+        reports["decoded"] - origin,
+        np.zeros(len(reports)),
+        "|",
+        color="tab:orange",
+        ms=14,
+    )
+    for row, name in enumerate(names, 1):
+        theirs = reports[reports["worker"] == name]
+        lengths = theirs["finished"] - theirs["started"]
+        spans = np.stack([theirs["started"] - origin, lengths], axis=1)
+        colour = "tab:red" if name == victim else "tab:blue"
+        axis.broken_barh(spans, (row - 0.35, 0.7), color=colour, edgecolor="white")
+    labels = ["decoded", *(f"process {name}" for name in names)]
+    axis.set(
+        yticks=range(len(labels)), yticklabels=labels, ylim=(len(names) + 0.5, -0.5)
+    )
+    axis.set(xlabel="seconds")
+    axis.set_title("Nobody was killed this time", loc="left")
+    if victim is not None:
+        axis.axvline(killed_at - origin, color="tab:red", linestyle=":")
+        alive = [name for name in names if name != victim]
+        axis.set_title(
+            f"Killed after {killed_at - origin:.0f} s; the other {len(alive)} did the"
+            " rest",
+            loc="left",
+        )
+    return figure
+
+
+def draw_control(rows, shuffled, title):
+    """Draw every method in order, with its interval, and as diamonds those that learned
+    from and judged shuffled clips; returns the matplotlib figure.
+
+    rows, shuffled: rows of `results.json`, of the same methods.
+    """
+    beside = "learned from and judged shuffled", [row["accuracy"] for row in shuffled]
+    label = "learned from and judged in order"
+    return draw_intervals(rows, rows[0]["chance"], title, beside, label)
+
+
+def draw_confusion(truth, predicted, classes):
+    """Draw a confusion matrix as counts, a row for each true class; returns the
+    matplotlib figure.
+
+    truth, predicted: the classes of each clip (None where nothing was predicted: not
+    counted); classes: their names, in the order of rows and columns.
+    """
+    counts = pd.crosstab(
+        pd.Categorical(truth, classes), pd.Categorical(predicted, classes), dropna=False
+    )
+    counts = counts.reindex(index=classes, columns=classes, fill_value=0).to_numpy()
+    side = min(3 + 0.32 * len(classes), 14)
+    figure, axis = plt.subplots(figsize=(side + 0.6, side), layout="constrained")
+    axis.imshow(counts, cmap="Blues")
+    if len(classes) <= 25:
+        axis.set_xticks(range(len(classes)), classes, rotation=60, ha="right")
+        axis.set_yticks(range(len(classes)), classes)
+        for row, column in np.argwhere(counts):
+            dark = counts[row, column] > counts.max() / 2
+            axis.text(
+                column,
+                row,
+                counts[row, column],
+                ha="center",
+                va="center",
+                color="white" if dark else "black",
+                fontsize=8,
+            )
+    axis.set(xlabel="the vote says", ylabel="true class")
+    return figure
+
+
+def draw_curve(curve, chance):
+    """Draw accuracy over the number of clips learned from, a line for each source;
+    returns the matplotlib figure.
+
+    curve: DataFrame of source, groups, clips and accuracy, see
+    `toolbox.evaluation.curve_over_groups` (the mean over the draws is drawn); chance: a
+    guess's accuracy.
+    """
+    figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    means = curve.groupby(["source", "groups"])[["clips", "accuracy"]].mean()
+    for source, line in means.groupby("source"):
+        axis.plot(line["clips"], line["accuracy"], "o-", label=f"clips from {source}")
+    axis.axhline(chance, color="black", linestyle=":", label="chance")
+    axis.set(
+        xlabel="clips learned from", ylabel="accuracy on unseen groups", ylim=(0, 1)
+    )
+    least = means.xs(curve["groups"].min(), level="groups")
+    found = ", ".join(
+        f"{row['accuracy']:.0%} ({source})" for source, row in least.iterrows()
+    )
+    axis.set_title(f"Trained on {least['clips'].mean():.0f} clips: {found} right")
+    axis.legend()
+    return figure
+
+
+def draw_trade_off(known, strangers, threshold):
+    """Draw which share of strangers is refused over which share of known clips passes,
+    at all thresholds; returns the matplotlib figure.
+
+    known, strangers: the highest probabilities of clips, (n,) each, not-a-number where
+    a clip couldn't be judged; threshold: the chosen one, marked.
+    """
+    thresholds = np.append(np.linspace(0, 1, 201), threshold)
+    passed = (known[~np.isnan(known), None] >= thresholds).mean(axis=0)
+    refused = (strangers[~np.isnan(strangers), None] < thresholds).mean(axis=0)
+    figure, axis = plt.subplots(figsize=(4.8, 4), layout="constrained")
+    axis.plot(passed[:-1], refused[:-1])
+    axis.plot([0, 1], [1, 0], color="black", linestyle=":", label="at random")
+    axis.plot(passed[-1], refused[-1], "o", label=f"the threshold, {threshold:.2f}")
+    axis.set(
+        xlabel="share of known clips that pass", ylabel="share of unknown clips refused"
+    )
+    axis.set_title(
+        f"{passed[-1]:.0%} pass, {refused[-1]:.0%} of clips of unknown classes don't"
+    )
+    axis.legend()
+    return figure
+
+
+def draw_intervals(rows, chance, title, beside=None, label="accuracy"):
+    """Draw accuracies, a line for each row from above: a dot, with its 95 % interval;
+    returns the matplotlib figure.
+
+    rows: dicts with `method`, `accuracy`, `low` and `high` (None: no interval), as in
+    `results.json`; chance: a guess's accuracy; beside: (text, values): an orange
+    diamond for each row, None for rows without, and what it stands for; label: what the
+    dots stand for.
+    """
+    size = (8, 1.6 + 0.36 * len(rows))
+    figure, axis = plt.subplots(figsize=size, layout="constrained")
+    for height, row in enumerate(rows):
+        if row["low"] is not None:
+            axis.plot(
+                [row["low"], row["high"]],
+                [height, height],
+                color="tab:blue",
+                linewidth=2,
+            )
+        known = label if height == 0 else None
+        axis.plot(
+            row["accuracy"], height, "o", color="tab:blue", markersize=8, label=known
+        )
+    if beside:
+        text, values = beside
+        there = [
+            (value, height) for height, value in enumerate(values) if value is not None
+        ]
+        axis.plot(
+            *zip(*there, strict=True), "D", color="tab:orange", mfc="none", label=text
+        )
+    axis.axvline(
+        chance, color="black", linestyle=":", linewidth=1, label=f"chance, {chance:.0%}"
+    )
+    axis.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5), yticks=range(len(rows)))
+    axis.set_yticklabels([row["method"] for row in rows])
+    axis.xaxis.set_major_formatter(PercentFormatter(1))
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+    axis.set_title(title, loc="left")
+    return figure

@@ -1,0 +1,236 @@
+"""What happens when in a video, as a picture and as the text of each moment."""
+
+import textwrap
+
+from toolbox.models import NONE
+from toolbox.plots.frames import height_for
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import hsv_to_rgb
+from matplotlib.ticker import PercentFormatter
+
+GREY = (0.8, 0.8, 0.8)
+
+
+MOST_CURVES = 5
+
+
+MOST_STEPS = 500  # of a curve
+
+
+LONG_VIDEO = 600  # seconds; the time axis of a longer one is in minutes
+
+
+WIDTH, LEFT, RIGHT = (
+    11,
+    0.85,
+    0.25,
+)  # inches: the figure, and what is beside its time axis
+
+
+AXIS = WIDTH - LEFT - RIGHT
+
+
+HIGHEST_STRIP = 1.6  # inches
+
+
+def draw_timeline(
+    frames, moments, segments, classes, per_second, truth=None, title=None
+):
+    """Draw what happens when in a video: a strip of its frames, below it the
+    probabilities of the (at most five) classes that matter most, below that its
+    segments; returns the matplotlib figure.
+
+    frames: RGB arrays, evenly spaced over the video (frame k of n from about its (k +
+    ½)/n), ten at most to be legible; moments: probabilities (moments, classes);
+    segments: a DataFrame of start and end (in seconds) and class; classes: their names,
+    in the order of the moments' columns, which gives each its colour; per_second:
+    moments in a second; truth: the true segments, like `segments`. Those classes matter
+    most that have the most time in segments, and of those with equal time (as none)
+    those with the highest mean probability.
+    """
+    long = len(moments) / per_second > LONG_VIDEO
+    unit = 60 if long else 1
+    edges = np.arange(len(moments) + 1) / per_second / unit
+    bars = {"found": segments} if truth is None else {"found": segments, "truth": truth}
+    colours = colours_of(classes)
+    strip_height = min(height_for(frames, AXIS / len(frames)), HIGHEST_STRIP)
+    heights = [strip_height, 2.2, 0.45 * len(bars)]
+    figure, (strip, curves, bar) = three_panels(heights, above=0.45 if title else 0.1)
+    figure.suptitle(title, y=1 - 0.1 / figure.get_figheight(), va="top", fontsize=14)
+
+    bar.set(xlim=(0, edges[-1]), ylim=(len(bars) - 0.5, -0.5))
+    draw_strip(strip, frames, edges[-1], strip_height)
+    places = most_important(moments, segments, classes)
+    draw_curves(
+        curves, edges, moments[:, places], [classes[place] for place in places], colours
+    )
+    for row, table in enumerate(bars.values()):
+        draw_segments(bar, row, table, unit, colours)
+    bar.set_yticks(range(len(bars)), bars, fontsize=12)
+    bar.tick_params("y", length=0)
+    bar.spines[:].set_visible(False)
+    bar.set_xlabel(
+        f"time in the video ({'minutes' if long else 'seconds'})", fontsize=12
+    )
+    return figure
+
+
+def three_panels(heights, above):
+    """A figure of three axes, one below the other, that share the time; heights:
+    theirs, in inches; above: the first.
+    """
+    space, below = 0.35, 0.65
+    total = above + sum(heights) + 2 * space + below
+    return plt.subplots(
+        3,
+        figsize=(WIDTH, total),
+        sharex=True,
+        height_ratios=heights,
+        gridspec_kw={
+            "left": LEFT / WIDTH,
+            "right": 1 - RIGHT / WIDTH,
+            "top": 1 - above / total,
+            "bottom": below / total,
+            "hspace": space / np.mean(heights),
+        },
+    )
+
+
+def draw_strip(axis, frames, end, height):
+    """Draw frames side by side, each in the middle of its part of the time from 0 to
+    `end` and as large as fits there; height: of the axis, in inches.
+    """
+    part = end / len(frames)
+    for place, frame in enumerate(frames):
+        tall, wide = frame.shape[:2]
+        half = min(part, height * wide / tall * end / AXIS) / 2
+        middle = (place + 0.5) * part
+        axis.imshow(
+            frame, extent=(middle - half, middle + half, 0, height), aspect="auto"
+        )
+    axis.set(ylim=(0, height))
+    axis.axis("off")
+
+
+def draw_curves(axis, edges, moments, names, colours):
+    """Draw the probabilities of classes, the columns of `moments`, each moment
+    between two `edges`, and name them above. Of a long video several moments are
+    averaged.
+    """
+    together = np.arange(0, len(moments), -(-len(moments) // MOST_STEPS))
+    sizes = np.diff(together, append=len(moments))
+    means = np.add.reduceat(np.asarray(moments, float), together) / sizes[:, None]
+    edges = np.append(edges[together], edges[-1])
+    curves = [
+        axis.stairs(
+            mean,
+            edges,
+            baseline=None,
+            color=colours[name],
+            linewidth=2.2,
+            zorder=3 - rank / 10,
+        )
+        for rank, (mean, name) in enumerate(zip(means.T, names, strict=True))
+    ]
+    axis.legend(
+        curves,
+        [name if len(name) <= 18 else f"{name[:17]}…" for name in names],
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=MOST_CURVES,
+        frameon=False,
+        borderaxespad=0.1,
+        borderpad=0.2,
+        handlelength=1.2,
+        handletextpad=0.5,
+        columnspacing=1,
+        fontsize=12,
+    )
+    axis.set(ylim=(0, 1.03))
+    axis.set_ylabel("probability", fontsize=12)
+    axis.yaxis.set_major_formatter(PercentFormatter(1))
+    axis.grid(alpha=0.3)
+
+
+def draw_segments(axis, row, table, unit, colours):
+    """Draw segments as a coloured bar, with the class's name where it fits; unit: of
+    the time axis, in seconds.
+    """
+    start, length = table["start"] / unit, (table["end"] - table["start"]) / unit
+    filled = [colours.get(label, GREY) for label in table["class"]]
+    axis.broken_barh(
+        list(zip(start, length, strict=True)),
+        (row - 0.42, 0.84),
+        facecolors=filled,
+        edgecolor="white",
+        linewidth=min(1, 60 / len(table)),
+    )
+    inches = length * AXIS / axis.get_xlim()[1]
+    for label, middle, room, colour in zip(
+        table["class"], start + length / 2, inches, filled, strict=True
+    ):
+        dark = np.dot(colour, (0.299, 0.587, 0.114)) < 0.65
+        wrapped = textwrap.fill(label, 1 + len(label) * 6 // 10, break_long_words=False)
+        for shown, size in ((label, 12), (wrapped, 9)) if room > 0.2 else ():
+            text = axis.text(
+                middle, row, shown, fontsize=size, ha="center", va="center"
+            )
+            text.set(color="white" if dark else "black", clip_on=True)
+            if text.get_window_extent().width <= (room - 0.06) * axis.figure.dpi:
+                break
+            text.remove()
+
+
+def most_important(moments, segments, classes):
+    """The places in `classes` of the (at most five) that matter most, see
+    `draw_timeline`.
+    """
+    time = (segments["end"] - segments["start"]).groupby(segments["class"]).sum()
+    time = time.reindex(classes, fill_value=0).to_numpy()
+    return np.lexsort([-np.mean(moments, axis=0), -time])[:MOST_CURVES]
+
+
+def colours_of(classes):
+    """The colour of each class, by its place in `classes`, as a dict of RGB triples
+    (0 to 1); grey is that of "none of these".
+    """
+    hue = (
+        np.arange(len(classes)) * 0.618034 % 1
+    )  # by the golden ratio: none comes twice
+    saturation, value = np.array([[0.9, 0.8], [0.85, 0.5], [0.5, 0.9]])[
+        np.arange(len(hue)) % 3
+    ].T
+    further = hsv_to_rgb(np.stack([hue, saturation, value], axis=1))
+    dark = [place for place in range(0, 20, 2) if place != 14]  # 14 and 15 are grey
+    first = [
+        colormaps["tab20"](place)[:3] for place in dark + [place + 1 for place in dark]
+    ]
+    return dict(zip(classes, [*first, *map(tuple, further)], strict=False)) | {
+        NONE: GREY
+    }
+
+
+def caption_at(segments, moments, classes, per_second):
+    """A function of the time in a video (in seconds) that gives the text to show then:
+    the class of the segment and its probability in that moment, as "Walk 87%", or "none
+    of these".
+
+    segments: a DataFrame of start and end (in seconds, in order) and class, as in
+    `timeline.csv`; moments: probabilities (moments, classes); classes: their names;
+    per_second: moments in a second. A segment goes from its start up to the next one's;
+    behind its end, the last goes on.
+    """
+    starts, labels = segments["start"].to_numpy(), segments["class"].tolist()
+    column = {label: place for place, label in enumerate(classes)}
+
+    def caption(seconds):
+        label = labels[max(np.searchsorted(starts, seconds, side="right") - 1, 0)]
+        if label == NONE:
+            return NONE
+        moment = min(int(seconds * per_second), len(moments) - 1)
+        return f"{label} {moments[moment][column[label]]:.0%}"
+
+    return caption

@@ -1,0 +1,18 @@
+"""What lies on disk, and whether it still fits what it was made of."""
+
+import lazy_loader
+
+NAMES = {
+    "files": """
+        is_whole_jpeg naming_damaged one_writer read_csv read_json save_array whole
+        write_csv write_jpeg write_json
+    """,
+    "growing_array": "FeatureFile way_of",
+    "kept": "kept",
+    "made": "digest_of",
+    "parquet": "Parts clips_to_do go_on",
+    "steps": "check_step step",
+}
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={module: names.split() for module, names in NAMES.items()}
+)

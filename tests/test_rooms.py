@@ -1,0 +1,29 @@
+"""The rooms of the toolbox: each imports from rooms below it only."""
+
+import ast
+
+import pytest
+from clips import COURSE
+
+TOOLBOX = COURSE / "notebooks" / "toolbox"
+FLOORS = {"page": 0, "store": 1, "clips": 2, "models": 3, "evaluation": 4, "plots": 4}
+
+
+def rooms_imported(path):
+    """The modules of the course that a module imports, wherever it does so."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        yield from (name.split(".") for name in names)
+
+
+@pytest.mark.parametrize("path", sorted(TOOLBOX.glob("*/*.py")), ids=str)
+def test_a_room_imports_from_rooms_below_it_only(path):
+    room = path.parent.name
+    for package, *place in rooms_imported(path):
+        assert package != "lessons", "the toolbox must not need a lesson"
+        if package == "toolbox":
+            assert place, "a room is imported by its name"
+            own = place[0] == room
+            assert own or FLOORS[place[0]] < FLOORS[room], place
+            assert own == (len(place) > 1), "by its door, or as a neighbour's module"
