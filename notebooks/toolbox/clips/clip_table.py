@@ -1,6 +1,4 @@
-"""A folder of videos as a table of clips: places, names, groups, lists, held-out
-clips.
-"""
+"""A folder of videos as a table of clips: names, groups, lists, held-out clips."""
 
 import csv
 import hashlib
@@ -25,22 +23,10 @@ VIDEO_SUFFIX = re.compile(
     r"|webm|wmv)",
     re.IGNORECASE,
 )
-
-
-OTHER_SUFFIXES = {
-    ".db",
-    ".ini",
-    ".json",
-    ".jsonl",
-    ".npy",
-    ".npz",
-    ".parquet",
-    ".pdf",
-    ".xml",
-}
-
-
 PARTS = {"train", "test", "val", "valid", "validation"}
+
+
+PLACES = ("videos", "UCF-101", ".")  # where class folders may lie in a dataset's folder
 
 
 def find_videos(folder):
@@ -49,70 +35,54 @@ def find_videos(folder):
 
     Class folders are looked for in the folders `videos` and `UCF-101` of `folder`, then
     in itself; a clip lies in its class's folder or in a folder there, its group. Hidden
-    files and folders are left out. Raises ValueError if there are no classes, or only
-    one.
+    files and folders are left out. Raises ValueError if there are not at least two
+    classes.
     """
     return look_through(folder)[0]
 
 
 def look_through(folder):
-    """The clips of a dataset, as `find_videos` lists them, and what can't be one:
-    rows of `class`, `video` and `reason`.
+    """The clips of a dataset, as `find_videos` lists them, and what can't be one: rows
+    of `class`, `video` and `reason`.
     """
-    for place in (folder / "videos", folder / "UCF-101", folder):
-        children = sorted(place.iterdir()) if place.is_dir() else []
-        rows = [
-            (child.name, file.relative_to(folder).as_posix(), reason)
-            for child in children
-            if child.is_dir() and not child.name.startswith(".")
-            for file, reason in files_below(child)
-        ]
-        if any(not reason for *_, reason in rows):
+    for place in PLACES:
+        table = files_in_classes(folder, folder / place)
+        usable = table["reason"] == ""
+        if usable.any():
             break
-    else:
-        loose = sum(has_video_suffix(file) for file in children)
-        hint = (
-            f" It holds {loose} videos directly: sort them into folders."
-            if loose
-            else ""
-        )
-        hint += (
-            f" What is there can't be used, {rows[0][1]} because: {rows[0][2]}."
-            if rows
-            else ""
-        )
-        raise ValueError(
-            f"{folder} has no class folders with videos in them. The course expects "
-            f"folder/<class>/<video>.{hint}"
-        )
-    for video in (video for _, video, _ in rows):
-        try:
-            video.encode()
-        except UnicodeEncodeError:
-            raise ValueError(
-                f"The name of {os.fsencode(video)!r} is not Unicode. Rename it."
-            ) from None
-    table = pd.DataFrame(rows, columns=["class", "video", "reason"])
-    usable = table["reason"] == ""
     videos = table.loc[usable, ["class", "video"]].reset_index(drop=True)
+    odd = table[~usable].reset_index(drop=True)
     classes = videos["class"].unique()
-    if {label.casefold() for label in classes} <= PARTS:
+    if len(classes) < 2 or {label.casefold() for label in classes} <= PARTS:
+        found = f"Found: {' and '.join(classes) or 'none'}."
+        if len(odd):
+            found += f" {odd['video'][0]} can't be used: {odd['reason'][0]}."
         raise ValueError(
-            f"{folder} is sorted into {' and '.join(classes)}, not into classes. Put"
-            " all videos of a class into folder/<class>, and the parts into"
-            " trainlist01.txt and testlist01.txt."
+            f"{folder} must hold a folder of videos for each class, at least two: "
+            f"folder/<class>/<video>. {found} Parts, such as train and test, are no "
+            "classes: they go into trainlist01.txt and testlist01.txt."
         )
-    if len(classes) == 1:
-        raise ValueError(
-            f"{folder} has videos of one class only ({classes[0]}). A classifier needs"
-            " at least two to choose from."
-        )
-    return videos, table[~usable].reset_index(drop=True)
+    return videos, odd
+
+
+def files_in_classes(folder, place):
+    """What may be a clip in the class folders of `place`: rows of `class`, `video` (its
+    path below `folder`) and `reason`: "", or why it can't be one.
+    """
+    children = sorted(place.iterdir()) if place.is_dir() else []
+    rows = [
+        (child.name, file.relative_to(folder).as_posix(), reason)
+        for child in children
+        if child.is_dir() and not child.name.startswith(".")
+        for file, reason in files_below(child)
+    ]
+    table = pd.DataFrame(rows, columns=["class", "video", "reason"], dtype=object)
+    return table.map(lambda text: text.encode(errors="replace").decode())  # to be saved
 
 
 def files_below(folder):
-    """Yield what may be a clip of a class folder, sorted, as (path, "" or why it
-    can't be one).
+    """Yield what may be a clip of a class folder, sorted, as (path, "" or why it can't
+    be one).
     """
     locked = []
     for place, folders, names in os.walk(folder, onerror=locked.append):
@@ -128,15 +98,9 @@ def files_below(folder):
 
 
 def may_be_video(file):
-    """Whether a file is not, by its name, a text, a picture, a sound or a file of
-    data.
-    """
+    """Whether a file is not, by its name, a text, a picture or a sound."""
     kind = mimetypes.guess_type(file.name)[0] or ""
-    other = (
-        kind.startswith(("text/", "image/", "audio/"))
-        or file.suffix.lower() in OTHER_SUFFIXES
-    )
-    return has_video_suffix(file) or not other
+    return has_video_suffix(file) or not kind.startswith(("text/", "image/", "audio/"))
 
 
 def has_video_suffix(file):
@@ -146,9 +110,10 @@ def has_video_suffix(file):
 
 def reason_against(file, folder):
     """Why a file below a class folder can't be one of its clips, or ""."""
-    if {"\n", "\r"} & set(str(file)):
-        return "its name has a line break; rename it"
-    if len(file.relative_to(folder).parts) > 2:
+    path = file.relative_to(folder.parent)
+    if re.search(r"[\n\r\ud800-\udfff]", str(path)):
+        return "its name has a line break, or letters that are not Unicode; rename it"
+    if len(path.parts) > 3:
         return "it lies too deep; move it to <class>/<video> or <class>/<group>/<video>"
     if not has_video_suffix(file):
         suffix = f" ({file.suffix})" if file.suffix else ""
@@ -226,23 +191,23 @@ def read_groups(folder, videos):
     file = folder / "groups.csv"
     if not file.exists():
         return [""] * len(videos)
-    lines = lines_of_groups(file)
-    group_of = {}
-    for video, group in lines:
-        if group_of.setdefault(path_key(video), group) != group:
+    group_of, strangers = {}, []
+    keys = videos["video"].map(path_key)
+    known = set(keys)
+    for video, group in lines_of_groups(file):
+        key = path_key(video)
+        if group_of.setdefault(key, group) != group:
             raise ValueError(
-                f"{file} puts {video} into two groups, {group_of[path_key(video)]} and"
-                f" {group}: delete one of the lines."
+                f"{file} puts {video} into two groups: delete one of its lines."
             )
-    keys = [path_key(video) for video in videos["video"]]
+        if key not in known:
+            strangers.append(video)
     groups = [group_of.get(key, "") for key in keys]
     if "" in groups:
         print(
             f"groups.csv: {groups.count('')} of {len(groups)} clips have no group in"
             " it; names and folders decide for them"
         )
-    found = set(keys)
-    strangers = [video for video, _ in lines if path_key(video) not in found]
     if strangers:
         print(
             f"groups.csv: lines that name no clip: {len(strangers)}, the first"
@@ -252,30 +217,28 @@ def read_groups(folder, videos):
 
 
 def lines_of_groups(file):
-    """The lines of a `groups.csv` that give a group, as pairs (video, group) of
-    text; errors as in `read_groups`.
+    """The lines of a `groups.csv` that give a group, as pairs (video, group) of text;
+    errors as in `read_groups`.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{file} is not in UTF-8: save it as UTF-8.") from None
-    separator = max(",;\t", key=text.partition("\n")[0].count)
-    rows = csv.DictReader(text.splitlines(), restval="", delimiter=separator)
-    rows.fieldnames = [name.strip().casefold() for name in rows.fieldnames or []]
-    if not {"video", "group"} <= set(rows.fieldnames):
+        text = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
+        table = pd.read_csv(file, sep=None, engine="python", index_col=False, **text)
+        table = table.rename(columns=lambda name: name.strip().casefold())
+        table = table[["video", "group"]].fillna("")
+    except (ValueError, KeyError, csv.Error) as error:
         raise ValueError(
-            f"{file} lacks a column: its first line must name the columns video and"
-            " group, the next ones give a clip and its group each, such as"
-            " cat/a.mp4,tom."
-        )
-    pairs = [(row["video"].strip(), row["group"].strip()) for row in rows]
+            f"{file} can't be used ({error}). It must be in UTF-8; its first line names"
+            " the columns video and group, the next ones give a clip and its group"
+            " each, such as cat/a.mp4,tom."
+        ) from None
+    pairs = [(video.strip(), group.strip()) for video, group in table.to_numpy()]
     return [(video, group) for video, group in pairs if group]
 
 
 def path_key(video):
-    """What a clip's path below its dataset's folder is compared by: not by case,
-    kind of slash, or how accents are stored (macOS keeps them apart from their
-    letters), nor by where the class folders lie.
+    """What a clip's path below its dataset's folder is compared by: not by case, kind
+    of slash, or how accents are stored (macOS keeps them apart from their letters), nor
+    by where the class folders lie.
     """
     path = PurePosixPath(video.replace("\\", "/")).as_posix()
     return re.sub(
@@ -301,20 +264,19 @@ def read_lists(folder, split=1):
     not of this split, or without one of the pair, and ValueError if a clip is in both
     or a list is not in UTF-8.
     """
-    for place in (folder, folder / "ucfTrainTestlist"):
-        if any(place.glob("trainlist*.txt")) or any(place.glob("testlist*.txt")):
-            break
-    else:
+    places = (folder, folder / "ucfTrainTestlist")
+    place = next(
+        (place for place in places if any(place.glob("t*list[0-9]*.txt"))), None
+    )
+    if place is None:
         return None
-    files = {part: place / f"{part}list{split:02d}.txt" for part in ("train", "test")}
-    missing = [file.name for file in files.values() if not file.exists()]
-    if missing:
-        raise FileNotFoundError(
-            f"{place} lacks {' and '.join(missing)}. Set OFFICIAL_SPLIT to lists that"
-            " are there."
-        )
     part_of = {}
-    for part, file in files.items():
+    for part in ("train", "test"):
+        file = place / f"{part}list{split:02d}.txt"
+        if not file.exists():
+            raise FileNotFoundError(
+                f"There is no {file}. Set OFFICIAL_SPLIT to lists that exist."
+            )
         try:
             text = file.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError:
@@ -324,8 +286,8 @@ def read_lists(folder, split=1):
             name = re.sub(r"\s+\d+$", "", line.strip()).casefold()
             if name and part_of.setdefault(name, part) != part:
                 raise ValueError(
-                    f"{name} is in both {files['train'].name} and {files['test'].name}."
-                    " A test clip must not be trained on."
+                    f"{name} is in both lists of split {split} in {place}. A test clip"
+                    " must not be trained on."
                 )
     return part_of
 

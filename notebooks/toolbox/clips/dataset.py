@@ -98,8 +98,7 @@ def find_dataset(choice, course, advice=ADVICE):
         )
     if folder.name.casefold() in BUILT_IN and not built_in:
         raise ValueError(
-            f"{folder} has the name of a dataset of the course, and would be mixed with"
-            " it. Rename the folder."
+            f"{folder} has the name of a dataset of the course. Rename the folder."
         )
     data = course / "data" / folder.name
     source = data / "source.txt"
@@ -107,7 +106,7 @@ def find_dataset(choice, course, advice=ADVICE):
         earlier = source.read_text(encoding="utf-8")
         if Path(earlier) != folder:
             raise ValueError(
-                f"{data} holds what was made of {earlier}. Rename {folder}, or delete"
-                f" {data}."
+                f"{data} holds what was made of {earlier}. Rename {folder}, or remove"
+                f" what was made with `make clean DATASET={folder.name}`."
             )
     return Dataset(folder.name, folder, data, course / "weights" / folder.name)

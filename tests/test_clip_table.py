@@ -1,8 +1,7 @@
-"""toolbox.clips.clip_table: finding, naming, grouping, sorting and opening the clips
-of a folder.
+"""toolbox.clips.clip_table: finding, naming, grouping, sorting and opening the clips of
+a folder.
 """
 
-import json
 import os
 import shutil
 
@@ -15,9 +14,7 @@ from toolbox.clips.clip_table import (
     read_lists,
     warn_of_two_labels,
 )
-from toolbox.clips.dataset import choose_dataset, open_dataset
 from toolbox.store.files import read_csv, write_csv
-from toolbox.store.steps import step
 
 import numpy as np
 import pandas as pd
@@ -46,155 +43,6 @@ def reasons_of(unreadable):
     return dict(zip(unreadable["video"], unreadable["reason"], strict=True))
 
 
-# Choosing a dataset
-
-
-def test_a_folder_gets_its_places_in_the_course(tmp_path):
-    (tmp_path / "mine").mkdir()
-    dataset = open_dataset(tmp_path / "mine", course=tmp_path / "course")
-    assert dataset.name == "mine"
-    assert dataset.folder == tmp_path / "mine"
-    assert dataset.data == tmp_path / "course" / "data" / "mine"
-    assert dataset.weights == tmp_path / "course" / "weights" / "mine"
-
-
-def test_a_built_in_dataset_lies_in_the_course(tmp_path):
-    (tmp_path / "data" / "mocap").mkdir(parents=True)
-    dataset = open_dataset("mocap", course=tmp_path)
-    assert dataset.folder == dataset.data == tmp_path / "data" / "mocap"
-
-
-def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(
-        FileNotFoundError, match=r"no folder .*nowhere.*Check the path in notebook"
-    ):
-        open_dataset(tmp_path / "nowhere", course=tmp_path)
-
-
-def test_what_to_do_about_a_missing_folder_is_the_caller_s_to_say(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere\. Look again\.$"):
-        open_dataset(tmp_path / "nowhere", course=tmp_path, advice="Look again.")
-
-
-@pytest.mark.parametrize(
-    ("name", "advice"), [("mocap", "git checkout"), ("ucf101", "Notebook 00")]
-)
-def test_a_missing_built_in_dataset_comes_with_advice(tmp_path, name, advice):
-    with pytest.raises(FileNotFoundError, match=advice):
-        open_dataset(name, course=tmp_path)
-
-
-def test_a_file_is_not_a_dataset(tmp_path):
-    clip = write_clip(tmp_path / "clip.avi", frames=2)
-    with pytest.raises(
-        NotADirectoryError, match=r"is a file.*one folder of videos for each class"
-    ):
-        open_dataset(clip, course=tmp_path)
-
-
-def test_another_folder_of_the_same_name_is_refused(tmp_path):
-    for parent in ("first", "second"):
-        (tmp_path / parent / "mine").mkdir(parents=True)
-    first = choose_dataset(tmp_path / "first" / "mine", course=tmp_path)
-    assert open_dataset(tmp_path / "first" / "mine", course=tmp_path) == first
-    for look in (open_dataset, choose_dataset):
-        with pytest.raises(
-            ValueError, match=r"what was made of .*first.* Rename .*second.* or de"
-        ):
-            look(tmp_path / "second" / "mine", course=tmp_path)
-
-
-@pytest.mark.parametrize("name", ["mocap", "ucf101", "Mocap", "UCF101"])
-def test_a_folder_with_the_name_of_a_built_in_dataset_is_refused(tmp_path, name):
-    (tmp_path / "elsewhere" / name).mkdir(parents=True)
-    for look in (open_dataset, choose_dataset):
-        with pytest.raises(
-            ValueError, match=r"name of a dataset of the course.* Rename the folder"
-        ):
-            look(tmp_path / "elsewhere" / name, course=tmp_path / "course")
-    assert not (tmp_path / "course").exists()
-
-
-def test_the_built_in_dataset_may_be_named_by_its_path(tmp_path):
-    (tmp_path / "data" / "mocap").mkdir(parents=True)
-    by_path = open_dataset(tmp_path / "data" / "mocap", course=tmp_path)
-    assert by_path == open_dataset("mocap", course=tmp_path)
-
-
-def line_of(capsys):
-    """The one line that was printed."""
-    (line,) = capsys.readouterr().out.splitlines()
-    return line
-
-
-def test_the_choice_of_notebook_00_holds_for_all_later_ones(tmp_path, capsys):
-    (tmp_path / "clips" / "mine").mkdir(parents=True)
-    for name in ("mocap", "ucf101"):
-        (tmp_path / "data" / name).mkdir(parents=True)
-    assert open_dataset(course=tmp_path).name == "mocap"
-    assert (
-        line_of(capsys) == "dataset: mocap, built in (notebook 00 can choose another)"
-    )
-    for choice, shown in (
-        ("ucf101", "ucf101"),
-        (str(tmp_path / "clips" / "mine"), f"mine in {tmp_path / 'clips'}"),
-        ("mocap", "mocap"),
-    ):
-        chosen = choose_dataset(choice, course=tmp_path)
-        name = chosen.name
-        assert line_of(capsys) == f"dataset: {name}, for this and all later notebooks"
-        remembered = json.loads(
-            (tmp_path / "data" / "chosen.json").read_text(encoding="utf-8")
-        )
-        assert remembered == {"dataset": choice}
-        assert open_dataset(course=tmp_path) == chosen
-        assert line_of(capsys) == f"dataset: {shown}, as notebook 00 chose"
-        assert (
-            open_dataset("ucf101", course=tmp_path).name == "ucf101"
-        )  # for once, not remembered
-        assert line_of(capsys) == "dataset: ucf101, as DATASET says"
-        assert open_dataset(course=tmp_path) == chosen
-        capsys.readouterr()
-
-
-def test_a_relative_path_is_remembered_from_anywhere(tmp_path, monkeypatch):
-    (tmp_path / "clips").mkdir()
-    (tmp_path / "other").mkdir()
-    monkeypatch.chdir(tmp_path)
-    chosen = choose_dataset("clips", course=tmp_path / "course")
-    monkeypatch.chdir(tmp_path / "other")
-    assert open_dataset(course=tmp_path / "course") == chosen
-
-
-def test_a_chosen_folder_that_is_gone_is_named(tmp_path):
-    (tmp_path / "mine").mkdir()
-    choose_dataset(tmp_path / "mine", course=tmp_path)
-    (tmp_path / "mine").rmdir()
-    with pytest.raises(
-        FileNotFoundError, match=r"no folder .*mine. Check the path in notebook 00's"
-    ):
-        open_dataset(course=tmp_path)
-
-
-def test_a_damaged_choice_is_named(tmp_path):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "chosen.json").write_text("{")
-    with pytest.raises(ValueError, match=r"chosen\.json is damaged .*delete it"):
-        open_dataset(course=tmp_path)
-
-
-def test_a_notebook_out_of_order_says_which_to_run(tmp_path):
-    (tmp_path / "mine").mkdir()
-    dataset = choose_dataset(tmp_path / "mine", course=tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"Run notebook 00 first"):
-        open_dataset(after="01", course=tmp_path)
-    with step(dataset, "00", files=[]):
-        pass
-    assert open_dataset(after="00", course=tmp_path) == dataset
-    with pytest.raises(FileNotFoundError, match=r"Run notebook 01 first"):
-        open_dataset(after="01", course=tmp_path)
-
-
 # Finding clips
 
 
@@ -211,7 +59,12 @@ def test_clips_are_found_in_class_folders(tmp_path, place):
 def test_only_videos_count_and_hidden_files_do_not(tmp_path):
     make_dataset(tmp_path, groups=1, clips=1, frames=1)
     write_clip(tmp_path / "Run" / "upper.AVI", frames=1)
-    write_clip(tmp_path / "Run" / "._v_Run_g01_c01.avi", frames=1)
+    for hidden in (
+        "Run/._v_Run_g01_c01.avi",
+        ".thumbs/small.avi",
+        "Run/.thumbs/small.avi",
+    ):
+        write_clip(tmp_path / hidden, frames=1)
     (tmp_path / "Run" / "notes.txt").write_text("not a video")
     (tmp_path / "empty class").mkdir()
     found = find_videos(tmp_path)
@@ -222,32 +75,26 @@ def test_only_videos_count_and_hidden_files_do_not(tmp_path):
     ]
 
 
-def test_no_class_folders(tmp_path):
-    with pytest.raises(ValueError, match=r"no class folders.*folder/<class>/<video>"):
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ([], "none"),
+        (["a.avi", "b.avi"], "none"),
+        (["Run/a.avi", "Run/b.avi"], "Run"),
+        (["train/a.avi", "Test/a.avi"], "Test and train"),
+        (["cat/a.xyz", "dog/a.xyz"], "cat/a.xyz"),
+        (["cat/2024/05/a.avi", "dog/2024/05/a.avi"], "cat/2024/05/a.avi"),
+    ],
+)
+def test_a_folder_without_two_classes_is_refused_and_what_was_found_is_told(
+    tmp_path, files, told
+):
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    with pytest.raises(ValueError, match=r"<class>/<video>") as error:
         find_videos(tmp_path)
-
-
-def test_loose_videos_are_counted(tmp_path):
-    for name in ("a.avi", "b.mp4"):
-        write_clip(tmp_path / name, frames=1)
-    with pytest.raises(ValueError, match="2 videos directly: sort them into folders"):
-        find_videos(tmp_path)
-
-
-def test_one_class_is_not_enough(tmp_path):
-    make_dataset(tmp_path, classes=["Run"], groups=1)
-    with pytest.raises(ValueError, match=r"one class only \(Run\).*at least two"):
-        find_videos(tmp_path)
-
-
-@pytest.mark.parametrize("folder", [".thumbs", "Run/.thumbs"])
-def test_hidden_folders_are_left_out(tmp_path, folder):
-    make_dataset(tmp_path, groups=1, clips=1, frames=1)
-    write_clip(tmp_path / folder / "small.avi", frames=1)
-    assert find_videos(tmp_path)["video"].tolist() == [
-        "Run/v_Run_g01_c01.avi",
-        "Walk/v_Walk_g01_c01.avi",
-    ]
+    assert told in str(error.value)
 
 
 @pytest.mark.parametrize("place", ["", "videos/", "UCF-101/"])
@@ -296,63 +143,33 @@ def test_what_cannot_be_a_clip_is_listed_and_does_not_vanish(tmp_path):
     for name in ("notes/a.txt", "Run/labels.json", "Run/sheet.jpg", "Run/Thumbs.db"):
         (tmp_path / name).write_text("no clip, and nobody would think so")
     videos, unreadable = make_video_table(tmp_path)
-    deep = "it lies too deep; move it to <class>/<video> or <class>/<group>/<video>"
-    assert reasons_of(unreadable) == {
-        "Run/2020/May/deep.avi": deep,
-        "Run/clip.xyz": "not a video by its name (.xyz); rename it if it is one",
-        "Run/clip": "not a video by its name; rename it if it is one",
-        "Jump/a/b/c.avi": deep,
-    }
+    reasons = reasons_of(unreadable)
+    odd = {"Run/labels.json", "Run/Thumbs.db"}
+    deep = {"Run/2020/May/deep.avi", "Jump/a/b/c.avi"}
+    assert set(reasons) - odd == deep | {"Run/clip.xyz", "Run/clip"}
+    assert {video for video, reason in reasons.items() if "too deep" in reason} == deep
     assert set(unreadable["class"]) == {"Run", "Jump"}
     assert len(videos) == 6
 
 
-def test_clips_of_cameras_are_read_whatever_they_are_called(tmp_path):
-    """A transport stream, as cameras call it; OpenCV tells the format by the
-    content.
-    """
-    for label in ("cat", "dog"):
-        for number in range(2):
-            clip = write_clip(tmp_path / label / f"{label}{number}.avi", frames=3)
-            clip.rename(clip.with_suffix(".MTS"))
-    videos, unreadable = make_video_table(tmp_path)
-    assert len(videos) == 4
-    assert unreadable.empty
-
-
-def test_a_dataset_of_unknown_suffixes_says_so(tmp_path):
-    clip = write_clip(tmp_path / "cat" / "a.avi", frames=1)
-    clip.rename(clip.with_suffix(".xyz"))
-    with pytest.raises(
-        ValueError, match=r"no class folders.* cat/a.xyz because: not a video by"
-    ):
-        find_videos(tmp_path)
-
-
-def test_folders_named_after_the_parts_are_no_classes(tmp_path):
-    for part in ("train", "Test"):
-        make_dataset(tmp_path / part, groups=1, clips=1, frames=1)
-    with pytest.raises(
-        ValueError, match=r"sorted into Test and train, not into classes"
-    ):
-        find_videos(tmp_path)
-
-
-@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
-def test_names_with_line_breaks_are_listed_and_survive_the_csv(tmp_path, end):
+@pytest.mark.parametrize("odd", ["\n", "\r", "\r\n", "\udce9"], ids=ascii)
+def test_names_with_line_breaks_or_outside_unicode_are_listed_and_survive_the_csv(
+    tmp_path, odd
+):
     make_dataset(tmp_path, groups=3, clips=1, frames=1)
+    clip = write_clip(tmp_path / "clip.avi", frames=1)
     try:
-        write_clip(tmp_path / "Run" / f"two{end}lines.avi", frames=1)
-        write_clip(tmp_path / f"Ju{end}mp" / "clip.avi", frames=1)
+        shutil.copy(clip, tmp_path / "Run" / f"two{odd}lines.avi")
+        (tmp_path / f"Ju{odd}mp").mkdir()
+        shutil.copy(clip, tmp_path / f"Ju{odd}mp")
     except OSError:
         pytest.skip("this file system takes no such names")
     videos, unreadable = make_video_table(tmp_path)
-    assert set(videos["class"]) == {"Run", "Walk"}
+    assert len(videos) == 6
     write_csv(unreadable, tmp_path / "unreadable.csv")
-    assert reasons_of(read_csv(tmp_path / "unreadable.csv")) == {
-        f"Ju{end}mp/clip.avi": "its name has a line break; rename it",
-        f"Run/two{end}lines.avi": "its name has a line break; rename it",
-    }
+    shown = odd.replace("\udce9", "?")
+    names = read_csv(tmp_path / "unreadable.csv")["video"].tolist()
+    assert sorted(names) == [f"Ju{shown}mp/clip.avi", f"Run/two{shown}lines.avi"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows locks folders in another way")
@@ -365,29 +182,19 @@ def test_a_locked_class_folder_is_listed_and_the_others_go_on(shared_folder):
         videos, unreadable = make_video_table(shared_folder)
     (shared_folder / "Run").chmod(0o755)
     assert set(videos["class"]) == {"Jump", "Walk"}
-    assert unreadable.to_dict("records") == [
-        {
-            "video": "Run",
-            "class": "Run",
-            "reason": "the folder can't be read (Permission denied)",
-        }
-    ]
+    assert unreadable[["video", "class"]].to_numpy().tolist() == [["Run", "Run"]]
 
 
-def test_a_class_left_with_no_readable_clip(tmp_path):
+@pytest.mark.parametrize(
+    "classes", [("Run", "Walk"), ("Walk",)], ids=["all", "of a class"]
+)
+def test_without_readable_clips_of_two_classes_the_first_reason_is_told(
+    tmp_path, classes
+):
     make_dataset(tmp_path, groups=1, clips=1)
-    (tmp_path / "Walk" / "v_Walk_g01_c01.avi").write_bytes(b"")
-    with pytest.raises(
-        ValueError, match=r"Only one class has .*1 clips .*the file is empty"
-    ):
-        make_video_table(tmp_path)
-
-
-def test_all_clips_unreadable(tmp_path):
-    for label in ("Run", "Walk"):
-        (tmp_path / label).mkdir()
-        (tmp_path / label / "page.avi").write_text("<html>404 Not Found</html>")
-    with pytest.raises(ValueError, match=r"No class has .*2 clips .*not a video"):
+    for label in classes:
+        (tmp_path / label / f"v_{label}_g01_c01.avi").write_bytes(b"")
+    with pytest.raises(ValueError, match="the file is empty"):
         make_video_table(tmp_path)
 
 
@@ -428,17 +235,6 @@ def test_names_are_unique_on_any_file_system_and_fit(videos):
     assert names == clip_names(names_of(*videos))
 
 
-def test_a_name_that_is_not_unicode_is_refused_by_name(tmp_path):
-    make_dataset(tmp_path, groups=1, clips=1, frames=1)
-    clip = write_clip(tmp_path / "Run" / "plain.avi", frames=1)
-    try:
-        clip.rename(clip.with_name(b"caf\xe9.avi".decode("utf-8", "surrogateescape")))
-    except OSError:
-        pytest.skip("this file system only takes names in Unicode")
-    with pytest.raises(ValueError, match="Rename"):
-        make_video_table(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("video", "group"),
     [
@@ -452,28 +248,6 @@ def test_a_name_that_is_not_unicode_is_refused_by_name(tmp_path):
 )
 def test_groups_come_from_the_file_name(video, group):
     assert groups_of(names_of(video).assign(clip="own"), True) == [group]
-
-
-@pytest.mark.parametrize(
-    ("classes", "names"),
-    [
-        (("1", "2"), ("007", "010")),
-        (("None", "NA"), ("null", "nan")),
-        (("True", "False"), "12"),
-    ],
-)
-def test_names_that_look_like_values_survive_the_csv(tmp_path, classes, names):
-    for label in classes:
-        for name in names:
-            write_clip(tmp_path / "set" / label / f"{label}x{name}.avi", frames=1)
-        write_clip(tmp_path / "set" / label / f"{names[0]}{label}.avi", frames=1)
-    videos, unreadable = make_video_table(tmp_path / "set")
-    write_csv(videos, tmp_path / "videos.csv")
-    write_csv(unreadable, tmp_path / "unreadable.csv")
-    pd.testing.assert_frame_equal(
-        read_csv(tmp_path / "videos.csv"), videos, check_dtype=False, check_exact=True
-    )
-    assert read_csv(tmp_path / "unreadable.csv").empty
 
 
 def test_groups_span_classes_except_in_the_layout_of_ucf101(tmp_path):
@@ -523,6 +297,7 @@ def test_groups_are_read_from_groups_csv(pets, separator, encoding, capsys):
     lines = [
         separator.join(pair) for pair in [("video", "group"), *TOM_AND_007.items()]
     ]
+    lines += lines[1:]  # a clip may be named twice with the same group
     assert listed_groups(pets, *lines, encoding=encoding) == TOM_AND_007
     assert told_of_groups(capsys) == []
 
@@ -532,9 +307,9 @@ def test_a_path_in_groups_csv_may_be_spelled_in_other_ways(pets, capsys):
     write_clip(pets / decomposed, frames=2, look=9)
     groups = listed_groups(
         pets,
-        '"Group" , VIDEO,note',
+        "Group , VIDEO,note",
         "tom,CAT/A.AVI,",
-        "tom,videos/cat/b.avi,asleep, mostly",
+        'tom,videos/cat/b.avi,"asleep, mostly"',
         r"007,.\cat\c.avi",
         "",
         r" 007 ,videos\Dog\a.avi ",
@@ -583,10 +358,8 @@ def test_groups_csv_wins_over_names_and_folders_which_decide_for_the_others(
         "dog/v_g02_a.avi": "g02",
         "dog/d.avi": "d",
     }
-    assert told_of_groups(capsys) == [
-        "groups.csv: 5 of 7 clips have no group in it; names and folders decide for"
-        " them"
-    ]
+    (line,) = told_of_groups(capsys)
+    assert "5 of 7" in line
 
 
 def test_lines_of_groups_csv_that_name_no_clip_are_told(pets, capsys):
@@ -595,51 +368,31 @@ def test_lines_of_groups_csv_that_name_no_clip_are_told(pets, capsys):
         pets, "video,group", "cat/gone.avi,tom", *lines, "pets/cat/a.avi,rex"
     )
     assert groups == TOM_AND_007
-    assert told_of_groups(capsys) == [
-        "groups.csv: lines that name no clip: 2, the first cat/gone.avi"
-    ]
-
-
-def test_clips_that_groups_csv_puts_together_are_held_out_together(pets):
-    lines = [",".join(pair) for pair in TOM_AND_007.items()]
-    listed_groups(pets, "video,group", *lines)
-    for seed in range(10):
-        videos, _ = make_video_table(pets, seed=seed)
-        parts = videos.groupby("part")["group"].agg(set)
-        assert not parts["train"] & parts["test"]
-    write_csv(videos, pets / "videos.csv")
-    assert read_csv(pets / "videos.csv")["group"].tolist() == list(TOM_AND_007.values())
+    (line,) = told_of_groups(capsys)
+    assert "2" in line and "cat/gone.avi" in line
 
 
 @pytest.mark.parametrize(
-    ("lines", "complaint"),
+    "lines",
     [
-        (
-            ["video,group", "cat/a.avi,tom", r"Cat\A.avi,rex"],
-            r"puts Cat\A.avi into two groups, tom",
-        ),
-        (
-            ["video,name", "cat/a.avi,tom"],
-            "lacks a column: its first line must name the columns",
-        ),
-        (
-            ["cat/a.avi,tom", "cat/b.avi,tom"],
-            "lacks a column: its first line must name the columns",
-        ),
-        ([], "lacks a column: its first line must name the columns video and group"),
-        (["video,group", "cat/café.avi,tom"], "is not in UTF-8: save it as UTF-8"),
+        ["video,group", "cat/a.avi,tom", r"Cat\A.avi,rex"],
+        ["video,name", "cat/a.avi,tom"],
+        ["cat/a.avi,tom", "cat/b.avi,tom"],
+        [],
+        ["video,group", "cat/café.avi,tom"],
     ],
     ids=["two groups", "another column", "no header", "empty", "Latin-1"],
 )
-def test_a_groups_csv_that_cannot_be_used_says_what_to_do(pets, lines, complaint):
-    with pytest.raises(ValueError) as error:
+def test_a_groups_csv_that_cannot_be_used_is_named(pets, lines):
+    with pytest.raises(ValueError, match=r"groups\.csv"):
         listed_groups(pets, *lines, encoding="latin-1")
-    assert str(error.value).startswith(f"{pets / 'groups.csv'} {complaint}")
 
 
-def test_a_clip_may_be_named_twice_with_the_same_group(pets):
-    lines = [",".join(pair) for pair in TOM_AND_007.items()]
-    assert listed_groups(pets, "video,group", *lines, *lines) == TOM_AND_007
+@pytest.mark.parametrize("group", ["NA", "None", "nan", "null", "007", "1.0"])
+def test_a_group_may_have_any_name(pets, group):
+    assert (
+        listed_groups(pets, "video,group", f"cat/a.avi,{group}")["cat/a.avi"] == group
+    )
 
 
 # Opening clips
@@ -651,6 +404,7 @@ FORMATS = [
     (".mkv", "libx264"),
     (".mp4", "libx265"),
     (".webm", "libvpx-vp9"),
+    (".MTS", "libx264"),
 ]
 
 
@@ -667,49 +421,25 @@ def test_the_formats_of_phones_and_browsers_are_read(tmp_path, suffix, codec):
     assert facts == [[12, 30, 64, 96], [12, 30, 96, 64]] * 2
 
 
-@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
 @pytest.mark.parametrize(
     ("degrees", "size", "corner"),
     [(90, [64, 96], (0, -1)), (180, [96, 64], (-1, -1)), (270, [64, 96], (-1, 0))],
 )
 def test_a_clip_with_a_rotation_is_as_wide_and_high_as_it_is_shown(
-    tmp_path, suffix, degrees, size, corner
+    tmp_path, degrees, size, corner
 ):
     """A light in the corner at the top left, and where a turn clockwise puts it."""
     frame = np.zeros((64, 96, 3), np.uint8)
     frame[:32, :32] = 255
     for label in ("cat", "dog"):
         for name in "ab":
-            clip = tmp_path / label / f"{label}{name}{suffix}"
+            clip = tmp_path / label / f"{label}{name}.mov"
             rotate(write_with_pyav(clip, size=(96, 64), frames=[frame] * 5), degrees)
     videos, _ = make_video_table(tmp_path)
     assert videos[["width", "height"]].to_numpy().tolist() == [size] * 4
     shown = read_all(tmp_path / videos["video"][0])[0][..., 0]
     assert shown[corner] > 200
     assert (shown > 200).mean() == pytest.approx(1 / 6, abs=0.02)
-
-
-def test_clips_that_all_lie_too_deep_say_so(tmp_path):
-    for label in ("cat", "dog"):
-        write_clip(tmp_path / label / "2024" / "05" / "clip.avi", frames=1)
-    with pytest.raises(
-        ValueError,
-        match=r"cat/2024/05/clip.avi because: it lies too deep; move it to <class>/<v",
-    ):
-        make_video_table(tmp_path)
-
-
-def test_a_class_whose_clips_all_lie_too_deep_is_listed(tmp_path):
-    make_dataset(tmp_path, groups=2, clips=1, frames=1)
-    for month in ("05", "06"):
-        write_clip(tmp_path / "cat" / "2024" / month / "clip.avi", frames=1)
-    videos, unreadable = make_video_table(tmp_path)
-    assert set(videos["class"]) == {"Run", "Walk"}
-    reason = "it lies too deep; move it to <class>/<video> or <class>/<group>/<video>"
-    assert reasons_of(unreadable) == {
-        "cat/2024/05/clip.avi": reason,
-        "cat/2024/06/clip.avi": reason,
-    }
 
 
 def test_clips_that_cannot_be_read_are_listed_and_the_rest_goes_on(tmp_path):
@@ -721,13 +451,9 @@ def test_clips_that_cannot_be_read_are_listed_and_the_rest_goes_on(tmp_path):
     cut_before_frames(write_clip(run / "no_frames.avi", frames=50))
     (run / "gone.avi").symlink_to(run / "never_was.avi")
     videos, unreadable = make_video_table(tmp_path)
-    assert reasons_of(unreadable) == {
-        "Run/empty.avi": "the file is empty",
-        "Run/gone.avi": "the file is missing",
-        "Run/no_frames.avi": "no frame can be decoded (codec MJPG)",
-        "Run/no_moov.mp4": "not a video that OpenCV can open",
-        "Run/page.avi": "not a video that OpenCV can open",
-    }
+    bad = ["empty.avi", "gone.avi", "no_frames.avi", "no_moov.mp4", "page.avi"]
+    assert sorted(unreadable["video"]) == [f"Run/{name}" for name in bad]
+    assert (unreadable["reason"] != "").all()
     assert set(unreadable["class"]) == {"Run"}
     assert len(videos) == 8
     assert videos[["frames", "fps", "width", "height"]].drop_duplicates().to_dict(
@@ -745,10 +471,7 @@ def test_the_same_clip_under_two_labels_is_told(tmp_path, capsys):
         shutil.copy(tmp_path / "Run" / "v_Run_g02_c01.avi", tmp_path / copy)
     videos, _ = make_video_table(tmp_path)
     line = capsys.readouterr().out.splitlines()[-1]
-    assert line.startswith(
-        "Warning: 3 clips have the content of a clip of another class,"
-        " Run/v_Run_g02_c01"
-    )
+    assert "3 clips" in line and "Run/v_Run_g02_c01" in line
     assert warn_of_two_labels(tmp_path, videos) == 3
 
 
@@ -799,18 +522,22 @@ def test_lists_decide_the_parts(listed):
     assert list(unreadable.columns) == ["video", "class", "reason"]
 
 
-def test_lists_may_lie_where_ucf101_unpacks_them(tmp_path):
-    write_lists(tmp_path / "ucfTrainTestlist", [RUN[0]], [RUN[1]])
-    assert read_lists(tmp_path) == {RUN[0].lower(): "train", RUN[1].lower(): "test"}
-
-
-def test_without_lists_there_is_nothing_to_read(tmp_path):
+def test_lists_may_lie_where_ucf101_unpacks_them_or_be_absent(tmp_path):
     (tmp_path / "classInd.txt").write_text("1 Run\n2 Walk\n")
     assert read_lists(tmp_path) is None
+    write_lists(
+        tmp_path / "ucfTrainTestlist",
+        ["Long Jump/my clip 2.avi"],
+        ["Long Jump/clip 3.avi"],
+    )
+    expected = {"long jump/my clip 2.avi": "train", "long jump/clip 3.avi": "test"}
+    assert read_lists(tmp_path) == expected
 
 
-@pytest.mark.parametrize("newline", ["\n", "\r\n", "\n\n", " \r\n"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize(
+    ("newline", "encoding"),
+    [("\r\n", "utf-8"), ("\n\n", "utf-8"), (" \r\n", "utf-8-sig")],
+)
 def test_line_ends_and_byte_order_marks_do_not_matter(listed, newline, encoding):
     write_lists(
         listed, [RUN[0], WALK[0]], [RUN[1], WALK[1]], newline=newline, encoding=encoding
@@ -820,63 +547,40 @@ def test_line_ends_and_byte_order_marks_do_not_matter(listed, newline, encoding)
     assert unreadable.empty
 
 
-def test_names_with_spaces_and_digits_in_lists(tmp_path):
-    write_lists(tmp_path, ["Long Jump/my clip 2.avi"], ["Long Jump/my clip 3.avi"])
-    assert read_lists(tmp_path) == {
-        "long jump/my clip 2.avi": "train",
-        "long jump/my clip 3.avi": "test",
-    }
-
-
 def test_clips_in_a_list_only_or_on_disk_only_are_listed(listed):
     write_clip(listed / "Walk" / "v_Walk_g03_c01.avi", frames=5)
+    (listed / RUN[1]).write_bytes(b"")
     write_lists(listed, [*RUN[:1], WALK[0], "Run/v_Run_g09_c01.avi"], [RUN[1], WALK[1]])
     videos, unreadable = make_video_table(listed)
-    assert len(videos) == 4
-    listing = unreadable.assign(video=unreadable["video"].str.casefold()).to_dict(
-        "records"
-    )
-    assert [(row["video"], row["reason"]) for row in listing] == [
-        ("walk/v_walk_g03_c01.avi", "in no list of split 1"),
-        ("run/v_run_g09_c01.avi", "named in a list, but not in the folder"),
-    ]
-
-
-def test_an_unreadable_clip_of_a_list_is_listed_once(listed):
-    (listed / RUN[1]).write_bytes(b"")
-    videos, unreadable = make_video_table(listed)
     assert len(videos) == 3
-    assert unreadable.to_dict("records") == [
-        {"video": RUN[1], "class": "Run", "reason": "the file is empty"}
-    ]
+    odd = ["Run/v_Run_g02_c01.avi", "Walk/v_Walk_g03_c01.avi", "run/v_run_g09_c01.avi"]
+    assert unreadable["video"].tolist() == odd
+    assert unreadable["reason"].nunique() == 3
 
 
-def test_a_split_that_is_not_there(listed):
-    with pytest.raises(
-        FileNotFoundError, match=r"lacks trainlist04.txt.* Set OFFICIAL_SPLIT"
-    ):
-        make_video_table(listed, split=4)
-
-
-def test_half_a_pair_of_lists(listed):
+@pytest.mark.parametrize(
+    ("split", "file"), [(4, "trainlist04.txt"), (1, "testlist01.txt")]
+)
+def test_a_split_that_is_not_there_or_not_whole(listed, split, file):
     (listed / "testlist01.txt").unlink()
-    with pytest.raises(FileNotFoundError, match=r"lacks testlist01\.txt"):
-        make_video_table(listed)
+    with pytest.raises(FileNotFoundError, match=file):
+        make_video_table(listed, split)
 
 
 def test_a_clip_in_both_lists_is_refused(listed):
     write_lists(listed, [*RUN, WALK[0]], [RUN[1].upper(), WALK[1]])
-    with pytest.raises(
-        ValueError, match=r"v_run_g02_c01.avi is in both .*must not be trained on"
-    ):
+    with pytest.raises(ValueError, match=r"v_run_g02_c01\.avi is in both"):
         make_video_table(listed)
 
 
-def test_lists_that_fit_no_clip(listed):
-    write_lists(listed, ["Jump/a.avi"], ["Jump/b.avi"])
-    with pytest.raises(
-        ValueError, match=r"No class has clips to train on.*in no list of split 1"
-    ):
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [(["Jump/a.avi"], ["Jump/b.avi"]), (RUN, WALK), ([*RUN, *WALK], [])],
+    ids=["no clip", "one class trained on", "no test clip"],
+)
+def test_lists_that_leave_too_little_are_refused(listed, train, test):
+    write_lists(listed, train, test)
+    with pytest.raises(ValueError, match="clip"):
         make_video_table(listed)
 
 
@@ -885,29 +589,13 @@ def test_a_class_that_only_the_test_list_names_is_put_aside(listed):
     write_lists(listed, [RUN[0], WALK[0]], [RUN[1], WALK[1], "Jump/a.avi"])
     videos, unreadable = make_video_table(listed)
     assert set(videos["class"]) == {"Run", "Walk"}
-    assert reasons_of(unreadable) == {"Jump/a.avi": "its class has no clip to train on"}
-
-
-def test_lists_that_train_one_class_only(listed):
-    write_lists(listed, RUN, WALK)
-    with pytest.raises(
-        ValueError, match=r"Only one class has clips to train on; .*2 clips were put"
-    ):
-        make_video_table(listed)
-
-
-def test_lists_without_a_test_clip(listed):
-    write_lists(listed, [*RUN, *WALK], [])
-    with pytest.raises(ValueError, match="No clip is left for the test part"):
-        make_video_table(listed)
+    assert unreadable["video"].tolist() == ["Jump/a.avi"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
 def test_lists_that_are_not_utf8_are_named(listed, encoding):
     write_lists(listed, ["Café/a.avi"], [RUN[1]], encoding=encoding)
-    with pytest.raises(
-        ValueError, match=r"trainlist01\.txt is not in UTF-8: save it as UTF-8"
-    ):
+    with pytest.raises(ValueError, match=r"trainlist01\.txt is not in UTF-8"):
         make_video_table(listed)
 
 
@@ -940,7 +628,6 @@ def test_the_official_lists_fit_both_spellings(tmp_path, split, spelling):
     tested = {1: 1, 2: 9, 3: 16}[split]  # groups 1-7, 8-14 and 15-21 are for testing
     expected = ["test" if group == tested else "train" for group in (1, 9, 16, 25)]
     assert videos["part"].tolist() == expected * 2
-    assert set(unreadable["reason"]) == {"named in a list, but not in the folder"}
     assert len(unreadable) == 13320 - 8
 
 
@@ -961,7 +648,7 @@ def random_clips(seed):
     return table, rng.uniform(0.1, 0.5)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_no_group_on_both_sides_and_no_class_unlearned(seed):
     videos, share = random_clips(seed)
     parts = hold_out(videos, share, seed)
@@ -989,20 +676,15 @@ def test_whole_groups_are_held_out_in_about_the_share(share):
     assert len(set(videos["class"][test].value_counts())) == 1
 
 
-def test_without_groups_the_share_is_drawn_from_each_class():
+@pytest.mark.parametrize(("share", "most"), [(0.3, 3), (0.1, 1)])
+def test_without_groups_the_share_is_drawn_from_each_class_but_at_least_a_clip(
+    share, most
+):
     videos = pd.DataFrame({"class": ["a"] * 10 + ["b"] * 4 + ["c"] * 2 + ["d"]})
     videos["group"] = [f"clip{number}" for number in range(len(videos))]
-    parts = hold_out(videos, share=0.3)
+    parts = hold_out(videos, share)
     held_out = videos["class"][parts == "test"].value_counts().to_dict()
-    assert held_out == {"a": 3, "b": 1, "c": 1}
-
-
-def test_a_class_with_a_single_clip_goes_to_training(tmp_path):
-    make_dataset(tmp_path, groups=4, clips=2)
-    write_clip(tmp_path / "Jump" / "v_Jump_g01_c01.avi", frames=5)
-    for seed in range(10):
-        videos, _ = make_video_table(tmp_path, seed=seed)
-        assert videos.loc[videos["class"] == "Jump", "part"].tolist() == ["train"]
+    assert held_out == {"a": most, "b": 1, "c": 1}
 
 
 def test_a_clip_that_cannot_be_read_is_not_counted_when_holding_out(tmp_path):
@@ -1027,7 +709,7 @@ def test_the_seed_decides_which_groups_are_held_out(clips):
     assert len(set(drawn.values())) > 1
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(10))
 def test_at_least_one_clip_is_for_testing_where_groups_allow_it(seed):
     """Three classes have one group, so only g3 and g4 can be spared, one at a time."""
     videos = pd.DataFrame(
@@ -1038,10 +720,10 @@ def test_at_least_one_clip_is_for_testing_where_groups_allow_it(seed):
     assert videos["group"][parts == "test"].unique().tolist() in (["g3"], ["g4"])
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(10))
 def test_another_fold_is_tried_where_all_of_the_first_is_needed_for_training(seed):
-    """A fold of g0 and g1 would leave class a untrained, and go back; so would g1
-    and g2, for b.
+    """A fold of g0 and g1 would leave class a untrained, and go back; so would g1 and
+    g2, for b.
     """
     videos = pd.DataFrame({"class": list("aabb"), "group": ["g0", "g1", "g1", "g2"]})
     parts = hold_out(videos, 0.3, seed)
@@ -1053,20 +735,11 @@ def test_another_fold_is_tried_where_all_of_the_first_is_needed_for_training(see
     )
 
 
-@pytest.mark.parametrize("share", [0.1, 0.3])
-def test_at_least_one_clip_of_each_class_is_for_testing_without_groups(share):
-    videos = pd.DataFrame({"class": ["a", "a", "b", "b"], "group": list("1234")})
-    parts = hold_out(videos, share)
-    assert videos["class"][parts == "test"].tolist() == ["a", "b"]
-
-
 def test_one_group_for_each_class_leaves_nothing_to_test(tmp_path):
     for number, label in enumerate(("Run", "Walk")):
         for clip in range(2):
             write_clip(
                 tmp_path / label / f"v_{label}_g0{number}_c0{clip}.avi", frames=1
             )
-    with pytest.raises(
-        ValueError, match=r"No clip is left for the test part\. .*two groups or more"
-    ):
+    with pytest.raises(ValueError, match="test part"):
         make_video_table(tmp_path)
