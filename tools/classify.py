@@ -29,7 +29,7 @@ from toolbox.datasets import (
 )
 from toolbox.files import read_csv, read_json, whole_file, write_csv, write_json
 from toolbox.locks import one_writer
-from toolbox.parallel import Bar, progress
+from toolbox.parallel import progress
 from toolbox.quiet import quiet_start
 from toolbox.record import check_step, digest_of, step
 from toolbox.videos import open_video, result_or_problem
@@ -421,20 +421,12 @@ def watch(source, frames, fps, dataset, facts, folder):
     }
 
 
-class SecondsBar(Bar):
-    """A bar that never goes past its total, which some headers understate."""
-
-    def update(self, n=1):
-        return super().update(min(n, self.total - self.n) if self.total else n)
-
-
 def bar_over(what, total, **settings):
     """A progress bar that counts seconds of a video; total: 0 if the header doesn't tell."""
     what = what if len(what) <= 40 else f"{what[:39]}…"
-    if total:
-        settings["bar_format"] = "{l_bar}{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
     settings |= {"total": total or None, "desc": what, "unit": "s", "leave": False}
-    return progress(kind=SecondsBar, **settings)
+    settings["bar_format"] = "{l_bar}{bar}| {n:.0f} s [{elapsed}<{remaining}]"
+    return progress(**settings)
 
 
 def save_timeline(source, moments, segments, classes, rate, path):
