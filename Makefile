@@ -54,7 +54,7 @@ test-all: test
 	rm -rf $(FRESH)
 	git checkout-index --all --prefix=$(FRESH)/
 	cp $(VGG16) $(FRESH)/weights/
-	$(FRESH_RUN)/run_course.py --dataset mocap --notebooks all
+	$(FRESH_RUN)/run_course.py --notebooks all
 	$(FRESH_RUN)/compare_outputs.py
 
 $(VGG16): | .venv/installed

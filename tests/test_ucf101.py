@@ -657,7 +657,7 @@ def test_notebooks_run_on_what_was_fetched(server, filmed, weights_folder, tmp_p
     }
     command = [sys.executable, COURSE / "tools" / "run_course.py", "--course", tmp_path]
     command += ["--dataset", "ucf101"]
-    command += ["--set", "CLASSES=['Archery', 'HandstandPushups', 'Punch'] MAX_EPOCHS=3"]
+    command += ["--set", "CLASSES=['Archery', 'HandstandPushups', 'Punch'], MAX_EPOCHS=3"]
     environment = {name: " ".join(map(str, source)) for name, source in sources.items()}
     process = subprocess.run(
         command, env=os.environ | environment, capture_output=True, text=True, timeout=600

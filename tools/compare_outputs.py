@@ -22,7 +22,7 @@ import pandas as pd
 TOLERANCE = 10
 EXACT = ("00", "01", "02", "03")  # nothing is learned there yet: all numbers must be the same
 SPEED = r"[\d.,]+ ?(s|ms|min|minutes?|seconds?|MB|GB|[a-z]+/s|[a-z]+ a second)\b"
-NOISE = rf"\x1b\[[\d;]*m|<[^>\n]*>|.*(%\||it/s).*|{SPEED}"
+NOISE = rf"\x1b\[[\d;]*m|<[^>\n]*>|.*(%\||it/s).*|notebook \d\d|{SPEED}"
 NUMBER = r"(?<![\w.])([-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)(%|\b)"
 
 
