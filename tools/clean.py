@@ -24,7 +24,7 @@ FOLDERS |= {"kinetics": ".npz", "features_parquet": ".parquet"}
 def is_made(file):
     """Whether a file at the top of `data/<dataset>/` is one that the course made there."""
     stem = file.name.removeprefix(".partial-").split(".")[0]
-    return file.suffix in SUFFIXES and (stem in NAMES or file.match("clips_*x*"))
+    return file.suffix in SUFFIXES and (stem in NAMES or stem.startswith("clips_"))
 
 
 def clean(course, name):
