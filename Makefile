@@ -1,11 +1,12 @@
 # make course   run Part I from videos to results              make lab      open the course in JupyterLab
-# make test     everything that is checked                     make bench    speed and memory against the 2019 recipe
-# make scale    install Ray, an extra, and run notebook 12     make clean    remove what runs made of the built-in clips
+# make scale    install Ray, an extra, and run notebook 12     make clean    remove what runs made (DATASET=..., else mocap)
+# make compare  what differs from the committed numbers        make bench    speed and memory against the 2019 recipe
+# make test     what is checked at every change                make test-all what is slow, too, with all notebooks
 #
 # make classify VIDEO=/path/to/clip.mp4 DATASET=/path/to/pets   say what videos show (trains first, if need be)
 #
 # make course NOTEBOOKS=all                   everything          make course DATASET=/path/to/videos
-# make course NOTEBOOKS="04 05" KNOBS="SEED=1 SPLIT='split_by_group'"
+# make course NOTEBOOKS="04 05" KNOBS="SEED=1, SPLIT='split_by_group'"
 #
 # For maintainers: make export (cells to lessons/), make outputs (run the committed notebooks again), make lock
 
@@ -22,8 +23,10 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c "$(SUPPORTED)" 2>/dev/null && echo $$python && break; done)
 RUN := .venv/bin/python
 VGG16 := weights/vgg16_imagenet_notop.weights.h5
+FRESH := executed/.fresh
+FRESH_RUN := env -u DATASET -u NOTEBOOKS -u KNOBS PYTHONPATH= $(RUN) $(FRESH)/tools
 
-.PHONY: course classify scale test lab bench export outputs lock install clean
+.PHONY: course classify scale compare test test-all lab bench export outputs lock install clean
 
 course: .venv/installed
 	@$(RUN) tools/run_course.py
@@ -34,6 +37,9 @@ classify: .venv/installed
 scale: .venv/installed-scale
 	@$(RUN) tools/run_course.py --notebooks 12
 
+compare: .venv/installed
+	@$(RUN) tools/compare_outputs.py
+
 test: .venv/installed-scale $(VGG16)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -41,6 +47,15 @@ test: .venv/installed-scale $(VGG16)
 	$(RUN) tools/notebook_code.py
 	@# in two processes, a file of tests in one: that of the whole course takes as long as all others
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# all notebooks run at full size in a copy of the course as it is committed or staged
+test-all: test
+	$(RUN) -m pytest -m slow
+	rm -rf $(FRESH)
+	git checkout-index --all --prefix=$(FRESH)/
+	cp $(VGG16) $(FRESH)/weights/
+	$(FRESH_RUN)/run_course.py --notebooks all
+	$(FRESH_RUN)/compare_outputs.py
 
 $(VGG16): | .venv/installed
 	@$(RUN) -c "from toolbox.vgg16 import vgg16_weights; vgg16_weights('weights')"
@@ -76,5 +91,5 @@ lock: .venv/installed
 	.venv/bin/uv pip compile --universal --python-version 3.11 --no-header --no-annotate --upgrade \
 		requirements-dev.txt -o requirements.lock
 
-clean:  # what git ignores there is what runs made
-	git clean -fdX data/mocap weights/mocap executed/mocap classified/mocap
+clean: .venv/installed
+	@$(RUN) tools/clean.py

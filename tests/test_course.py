@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import run_course as runner
+from clean import clean
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 POCKET_CLASSES = ("Crawl", "GetUp", "Walk")
@@ -294,8 +295,11 @@ def test_figures_keep_their_alt_texts(finished, course):
         for cell in nbformat.read(path, as_version=4).cells:
             for output in cell.get("outputs", []):
                 data = output.get("data", {})
-                if any(kind.startswith("image/") for kind in data):
-                    assert len(cell.metadata["alt"]) > 20, (path.name, cell.source)
+                for kind in filter(lambda kind: kind.startswith("image/"), data):
+                    assert len(output.metadata[kind]["alt"]) > 20, (
+                        path.name,
+                        cell.source,
+                    )
                 assert data.get("text/html", "").count("<img") == data.get(
                     "text/html", ""
                 ).count("<img alt=")
@@ -348,3 +352,9 @@ def test_no_notebook_runs_before_those_that_it_rests_on(course, pocket, tmp_path
         refused = run_course(root, "--dataset", pocket, "--notebooks", notebook)
         assert refused.returncode == 1
         assert "Run notebook 00 first: the table of clips of pocket" in refused.stderr
+
+
+def test_clean_leaves_nothing_that_the_course_made(finished, course, tmp_path):
+    shutil.copytree(course / "data" / "pocket", tmp_path / "data" / "pocket")
+    clean(tmp_path, "pocket")
+    assert not (tmp_path / "data" / "pocket").exists()

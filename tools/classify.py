@@ -30,7 +30,7 @@ from toolbox.clips import (
     result_or_problem,
 )
 from toolbox.models import MODEL, NONE, read_classifier, save_classifier
-from toolbox.page import Bar, progress, quiet_start
+from toolbox.page import progress, quiet_start
 from toolbox.store import (
     check_step,
     digest_of,
@@ -504,24 +504,14 @@ def watch(source, frames, fps, dataset, facts, folder):
     }
 
 
-class SecondsBar(Bar):
-    """A bar that never goes past its total, which some headers understate."""
-
-    def update(self, n=1):
-        return super().update(min(n, self.total - self.n) if self.total else n)
-
-
 def bar_over(what, total, **settings):
     """A progress bar that counts seconds of a video; total: 0 if the header doesn't
     tell.
     """
     what = what if len(what) <= 40 else f"{what[:39]}…"
-    if total:
-        settings["bar_format"] = (
-            "{l_bar}{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
-        )
     settings |= {"total": total or None, "desc": what, "unit": "s", "leave": False}
-    return progress(kind=SecondsBar, **settings)
+    settings["bar_format"] = "{l_bar}{bar}| {n:.0f} s [{elapsed}<{remaining}]"
+    return progress(**settings)
 
 
 def save_timeline(source, moments, segments, classes, rate, path):

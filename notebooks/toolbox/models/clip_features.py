@@ -4,11 +4,7 @@ share.
 
 from functools import cache
 
-from toolbox.clips import (
-    batches,
-    frames_shown,
-    result_or_problem,
-)
+from toolbox.clips import batches, frames_shown, result_or_problem
 from toolbox.models.vgg16 import Network, fastest_network
 from toolbox.page import in_threads, progress
 from toolbox.store import (
