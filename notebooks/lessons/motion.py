@@ -15,7 +15,11 @@ __all__ = [
 # %% ../09_follow_the_motion.ipynb #09-3a9
 # No module named 'toolbox'? This notebook belongs in the course's folder notebooks/.
 
-from toolbox.clips import mirrored, neighbours, probe
+from toolbox.clips import (
+    mirrored,
+    neighbours,
+    probe,
+)
 
 import cv2
 import numpy as np

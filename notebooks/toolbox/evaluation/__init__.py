@@ -12,7 +12,7 @@ NAMES = {
     "order_control": """
         IN_ORDER WAYS fuse ignores_order in_order most_often_right value_of_order
     """,
-    "results": "record_results side_by_side",
+    "results": "read_results record_results side_by_side",
     "segments": "score_films segments_of",
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(
