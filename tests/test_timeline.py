@@ -95,17 +95,15 @@ def test_frames_curves_and_bars_share_the_time():
         [(0, 2, colour["Walk"]), (2, 3, grey), (3, 6, colour["Run"])],
         [(0, 2.5, colour["Walk"]), (2.5, 6, grey)],
     ]
-    assert [name.replace("\n", " ") for name in texts(bar)] == [
-        *("Walk", "none of these", "Run"),
-        *("Walk", "Cat"),
-    ]
+    assert texts(bar) == ["Walk", "none of these", "Run", "Walk", "Cat"]
     assert [label.get_text() for label in bar.get_yticklabels()] == ["found", "truth"]
     assert bar.get_xlabel() == "time in the video (seconds)"
     assert curves.get_ylabel() == "probability"
 
 
-@pytest.mark.parametrize("shape", [(64, 48), (48, 64), (48, 480), (480, 48)])
-@pytest.mark.parametrize("count", [1, 3, 10])
+@pytest.mark.parametrize(
+    ("shape", "count"), [((64, 48), 10), ((48, 64), 3), ((48, 480), 1), ((480, 48), 3)]
+)
 def test_frames_keep_their_shape_inside_their_part_of_the_time(shape, count):
     figure = draw_timeline(frames(count, *shape), MOMENTS, SEGMENTS, CLASSES, 4)
     figure.canvas.draw()
@@ -117,15 +115,6 @@ def test_frames_keep_their_shape_inside_their_part_of_the_time(shape, count):
         box = image.get_window_extent()
         assert box.width / box.height == pytest.approx(shape[0] / shape[1])
         assert box.height <= 1.6 * figure.dpi + 1e-6
-
-
-def test_a_single_moment_of_two_classes():
-    figure = draw_timeline(
-        frames(1), np.array([[0.7, 0.3]]), table((0, 0.25, "A")), ["A", "B"], 4
-    )
-    figure.canvas.draw()
-    assert legend_of(figure.axes[1]) == ["A", "B"]
-    assert texts(figure.axes[2]) == ["A"]
 
 
 @pytest.fixture
@@ -170,18 +159,15 @@ def test_names_are_drawn_where_they_fit():
     segments = table(
         (0, 50, "A long name"), (50, 51, "B"), (51, 57, "A long name"), (57, 100, "B")
     )
-    figure = draw_timeline(
-        frames(5), np.full((400, 2), 0.5), segments, ["A long name", "B"], 4
-    )
+    moments = np.full((400, 2), 0.5)
+    figure = draw_timeline(frames(5), moments, segments, ["A long name", "B"], 4)
     bar = figure.axes[2]
-    assert texts(bar) == ["A long name", "A long\nname", "B"]
-    for text in bar.texts:
+    assert texts(bar) == ["A long name", "A l…", "B"]
+    spans = (0, 50), (51, 57), (57, 100)
+    for text, (start, end) in zip(bar.texts, spans, strict=True):
         box = text.get_window_extent()
-        left, right = bar.transData.inverted().transform([(box.x0, 0), (box.x1, 0)])[
-            :, 0
-        ]
-        holds = (segments["start"] <= left) & (right <= segments["end"])
-        assert holds.sum() == 1
+        corners = bar.transData.inverted().transform([(box.x0, 0), (box.x1, 0)])
+        assert start <= corners[0, 0] <= corners[1, 0] <= end
 
 
 def test_the_segments_decide_which_classes_matter():
@@ -215,7 +201,7 @@ def test_names_may_be_odd():
 # The captions
 
 
-@pytest.mark.parametrize("fps", [1, 24, 25, 30000 / 1001, 30, 59.94, 120])
+@pytest.mark.parametrize("fps", [1, 25, 30000 / 1001])
 def test_captions_are_those_of_the_segments_at_every_frame(fps):
     segments = SEGMENTS.assign(probability=[0.8, 0.4, 0.7])
     caption = caption_at(segments, MOMENTS, CLASSES, 4)
@@ -261,11 +247,6 @@ def test_only_time_with_a_true_segment_counts():
     assert frame_accuracy(table((0, 2, "Walk")), truth) == pytest.approx(0.25)
 
 
-def test_all_found_is_a_precision_of_one():
-    truth = table((0, 4, "Walk"), (4, 10, "Run"))
-    assert mean_average_precision(truth.assign(probability=0.5), truth) == 1
-
-
 def test_a_false_alarm_in_front_costs_precision():
     """In order: Walk 20-30 (false), 0-4 (right: precision 1/2), 10-14 (right: 2/3).
     Interpolated, both recalls have 2/3. Run is never found: 0. The mean: 1/3.
@@ -273,13 +254,6 @@ def test_a_false_alarm_in_front_costs_precision():
     truth = table((0, 4, "Walk"), (10, 14, "Walk"), (4, 10, "Run"))
     segments = found((0, 4, "Walk", 0.8), (10, 14, "Walk", 0.7), (20, 30, "Walk", 0.9))
     assert mean_average_precision(segments, truth) == pytest.approx(1 / 3)
-
-
-def test_a_false_alarm_between_costs_only_what_follows():
-    """Right (precision 1), false, right (2/3): (1 + 2/3) / 2."""
-    truth = table((0, 4, "Walk"), (10, 14, "Walk"))
-    segments = found((0, 4, "Walk", 0.9), (20, 30, "Walk", 0.8), (10, 14, "Walk", 0.7))
-    assert mean_average_precision(segments, truth) == pytest.approx(5 / 6)
 
 
 def test_a_true_segment_is_found_once():
@@ -337,20 +311,10 @@ def test_a_segment_counts_in_its_own_video():
     assert mean_average_precision(segments, truth) == pytest.approx(1 / 6)
 
 
-def test_nothing_found_is_zero():
-    assert mean_average_precision(found(), table((0, 4, "Walk"))) == 0
-
-
-def moments_with(*likeliest, classes=2):
-    """Moments whose likeliest class is given, each with the probability 0.8; None:
-    all alike.
-    """
-    rows = np.full((len(likeliest), classes), 0.2 / (classes - 1))
-    for row, place in zip(rows, likeliest, strict=True):
-        row[:] = row if place is not None else 1 / classes
-        if place is not None:
-            row[place] = 0.8
-    return rows
+def moments_with(*likeliest):
+    """Moments of two classes, of which the likeliest has 0.8; None: both alike."""
+    shares = {None: (0.5, 0.5), 0: (0.8, 0.2), 1: (0.2, 0.8)}
+    return np.array([shares[place] for place in likeliest])
 
 
 def test_moments_of_one_class_in_a_row_are_a_segment():
@@ -389,14 +353,10 @@ def test_films_are_scored_by_their_clips():
 
     def timeline_of(film):
         if len(film) == 20:
-            return segments_of(
-                moments_with(*[0] * 16, *[1] * 4), ["Run", "Walk"], 4, 0.5
-            )
-        return pd.DataFrame([(0, 3, "none of these", 0.3)], columns=SEGMENT)
+            moments = moments_with(*[0] * 16, *[1] * 4)
+            return segments_of(moments, ["Run", "Walk"], 4, 0.5)
+        return found((0, 3, "none of these", 0.3))
 
-    found = score_films(films, timeline_of, 4)
-    assert found["frame accuracy"] == pytest.approx(0.5)
-    assert found["mAP at IoU 0.5"] == pytest.approx(0.5)
-
-
-SEGMENT = ["start", "end", "class", "probability"]
+    scores = score_films(films, timeline_of, 4)
+    assert scores["frame accuracy"] == pytest.approx(0.5)
+    assert scores["mAP at IoU 0.5"] == pytest.approx(0.5)
