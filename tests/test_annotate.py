@@ -7,13 +7,13 @@ import struct
 
 from toolbox.clips.read import Video
 from toolbox.clips.write import annotate, caption_tile, picture_size
+from toolbox.page.progress import progress
 
 import av
 import cv2
 import numpy as np
 import pytest
 from clips import cut, disk_of, read_all, rotate, slow_down, write_clip, write_with_pyav
-from PIL import Image
 
 
 def played(path):
@@ -141,18 +141,6 @@ def test_a_copy_plays_in_a_browser(tmp_path):
     assert_pictures_are(frames, source)
 
 
-def test_a_caption_changes_with_the_frame_that_is_shown_then(tmp_path):
-    source = write_clip(tmp_path / "clip.avi", 50, 25)
-    annotate(source, tmp_path / "copy.mp4", two_captions(0.8))
-    _, frames, _ = played(tmp_path / "copy.mp4")
-    captions = [
-        caption_of(frame, ["none of these", "Walk 93 %", ""]) for frame in frames
-    ]
-    assert (
-        captions == ["Walk 93 %"] * 20 + ["none of these"] * 30
-    )  # frame 20 is shown at 0.8 s
-
-
 def test_a_variable_frame_rate_plays_at_its_pace(tmp_path):
     """20 frames of 1/25 s, then 30 of 3/25 s: the second at 2 s is frame 30."""
     source = slow_down(write_clip(tmp_path / "clip.mp4", 50, 25), 20, 3)
@@ -173,26 +161,6 @@ def test_frames_a_millisecond_apart_keep_their_order(tmp_path):
     source = write_with_pyav(tmp_path / "clip.mkv", fps=10, frames=22, times=shown)
     annotate(source, tmp_path / "copy.mp4", str)
     assert played(tmp_path / "copy.mp4")[2] == pytest.approx(shown, abs=0.001)
-
-
-def test_an_odd_size_becomes_even_with_nothing_cut_off(tmp_path):
-    """A GIF, for OpenCV writes no odd sizes; its frames differ in their last row and
-    column.
-    """
-    stills = np.zeros((8, 243, 323, 3), np.uint8)
-    for index, still in enumerate(stills):
-        still[-8:, 40 * index : 40 * (index + 1)] = still[
-            30 * index : 30 * (index + 1), -8:
-        ] = 255
-    images = [Image.fromarray(still) for still in stills]
-    source = tmp_path / "clip.gif"
-    images[0].save(source, save_all=True, append_images=images[1:], duration=40)
-    assert read_all(source)[0].shape == (243, 323, 3)
-    annotate(source, tmp_path / "copy.mp4", str)
-    facts, frames, times = played(tmp_path / "copy.mp4")
-    assert facts["size"] == (324, 244 + 32)
-    assert times == pytest.approx(np.arange(8) / 25, abs=0.001)
-    assert_pictures_are(frames, source)
 
 
 def test_a_rotated_video_is_upright(tmp_path):
@@ -230,15 +198,9 @@ def test_names_that_mean_something_to_ffmpeg(tmp_path, monkeypatch):
 
 
 def test_the_bar_counts_the_frames(tmp_path):
-    class Bar:
-        seen = 0
-
-        def update(self, frames):
-            self.seen += frames
-
-    bar = Bar()
-    annotate(write_clip(tmp_path / "clip.avi", 12), tmp_path / "copy.mp4", str, bar)
-    assert bar.seen == 12
+    with progress() as bar:
+        annotate(write_clip(tmp_path / "clip.avi", 12), tmp_path / "copy.mp4", str, bar)
+    assert bar.n == 12
 
 
 # What goes wrong

@@ -117,26 +117,14 @@ def test_frames_keep_their_shape_inside_their_part_of_the_time(shape, count):
         assert box.height <= 1.6 * figure.dpi + 1e-6
 
 
-@pytest.fixture
-def two_hours():
-    """The moments, segments and classes of two hours: 200 segments, each of 36 s;
-    those at even places are of class 0, the others of classes 0, 1, 2, ... 99.
-    """
+def test_two_hours_of_a_hundred_classes():
+    """200 segments of 36 s: at even places of class 0, else of 0, 1, 2, ... 99."""
     classes = [f"class {place} with a long name" for place in range(101)]
     labels = [0 if place % 2 == 0 else place // 2 for place in range(200)]
     moments = np.full((28_800, 101), 0.001)
     moments[np.arange(28_800), np.repeat(labels, 144)] = 0.9
-    start = 36.0 * np.arange(200)
-    names = [classes[label] for label in labels]
-    return (
-        moments,
-        pd.DataFrame({"start": start, "end": start + 36, "class": names}),
-        classes,
-    )
-
-
-def test_two_hours_of_a_hundred_classes(two_hours):
-    moments, segments, classes = two_hours
+    start, names = 36.0 * np.arange(200), [classes[label] for label in labels]
+    segments = pd.DataFrame({"start": start, "end": start + 36, "class": names})
     figure = draw_timeline(frames(10), moments, segments, classes, 4)
     figure.canvas.draw()
     _, curves, bar = figure.axes
@@ -247,47 +235,49 @@ def test_only_time_with_a_true_segment_counts():
     assert frame_accuracy(table((0, 2, "Walk")), truth) == pytest.approx(0.25)
 
 
-def test_a_false_alarm_in_front_costs_precision():
-    """In order: Walk 20-30 (false), 0-4 (right: precision 1/2), 10-14 (right: 2/3).
-    Interpolated, both recalls have 2/3. Run is never found: 0. The mean: 1/3.
-    """
-    truth = table((0, 4, "Walk"), (10, 14, "Walk"), (4, 10, "Run"))
-    segments = found((0, 4, "Walk", 0.8), (10, 14, "Walk", 0.7), (20, 30, "Walk", 0.9))
-    assert mean_average_precision(segments, truth) == pytest.approx(1 / 3)
+WALK = (0, 4, "Walk")
 
 
-def test_a_true_segment_is_found_once():
-    """The second Walk at the same place is a false alarm, and comes before the right
-    one.
-    """
-    truth = table((0, 4, "Walk"), (10, 14, "Walk"))
-    segments = found((0, 4, "Walk", 0.9), (0, 4, "Walk", 0.8), (10, 14, "Walk", 0.7))
-    assert mean_average_precision(segments, truth) == pytest.approx(5 / 6)
-
-
-def test_the_threshold_is_of_intersection_over_union():
-    """0-6 and 2-8 share 4 of 8 seconds: 0.5."""
-    truth, segments = table((0, 6, "Walk")), found((2, 8, "Walk", 0.9))
-    assert mean_average_precision(segments, truth, iou=0.5) == 1
-    assert mean_average_precision(segments, truth, iou=0.51) == 0
-    assert mean_average_precision(segments, truth, iou=0.3) == 1
-
-
-def test_the_largest_overlap_is_taken():
-    """3-10 overlaps 0-6 by 3 of 10 and 5-10 by 5 of 7; it takes the second. Then 0-6
-    is left for the next one, which is exact.
-    """
-    truth = table((0, 6, "Walk"), (5, 10, "Walk"))
-    segments = found((3, 10, "Walk", 0.9), (0, 6, "Walk", 0.8))
-    assert mean_average_precision(segments, truth, iou=0.3) == 1
-
-
-def test_none_of_these_is_neither_found_nor_missed():
-    truth = table((0, 4, "Walk"), (4, 10, "none of these"))
-    segments = found(
-        (4, 10, "none of these", 0.9), (0, 4, "Walk", 0.8), (0, 4, "Run", 0.95)
-    )
-    assert mean_average_precision(segments, truth) == 1
+@pytest.mark.parametrize(
+    ("truth", "segments", "iou", "expected"),
+    [
+        # false, right (precision 1/2), right (2/3); interpolated, both have 2/3. Run is
+        # never found: 0. The mean: 1/3
+        (
+            [WALK, (10, 14, "Walk"), (4, 10, "Run")],
+            [(20, 30, "Walk", 0.9), (*WALK, 0.8), (10, 14, "Walk", 0.7)],
+            0.5,
+            1 / 3,
+        ),
+        # found a second time is a false alarm: right, false, right: (1 + 2/3) / 2
+        (
+            [WALK, (10, 14, "Walk")],
+            [(*WALK, 0.9), (*WALK, 0.8), (10, 14, "Walk", 0.7)],
+            0.5,
+            5 / 6,
+        ),
+        # 0-6 and 2-8 share 4 of 8 seconds: 0.5
+        ([(0, 6, "Walk")], [(2, 8, "Walk", 0.9)], 0.5, 1),
+        ([(0, 6, "Walk")], [(2, 8, "Walk", 0.9)], 0.51, 0),
+        # 3-10 overlaps 0-6 by 3 of 10 and 5-10 by 5 of 7; it takes the second
+        (
+            [(0, 6, "Walk"), (5, 10, "Walk")],
+            [(3, 10, "Walk", 0.9), (0, 6, "Walk", 0.8)],
+            0.3,
+            1,
+        ),
+        # "none of these" is neither found nor missed
+        (
+            [WALK, (4, 10, "none of these")],
+            [(4, 10, "none of these", 0.9), (*WALK, 0.8), (0, 4, "Run", 0.95)],
+            0.5,
+            1,
+        ),
+    ],
+)
+def test_mean_average_precision_by_hand(truth, segments, iou, expected):
+    precision = mean_average_precision(found(*segments), table(*truth), iou)
+    assert precision == pytest.approx(expected)
 
 
 def test_a_segment_counts_in_its_own_video():

@@ -68,7 +68,7 @@ def parse_options():
         description=(
             "Say what videos show, and when. Trains on the dataset first, if need be."
         ),
-        epilog="The exit code is 1 if a video could not be read (the others are).",
+        epilog="The exit code is 1 if a video could not be read; the others are.",
     )
     parser.add_argument(
         "videos",
@@ -96,7 +96,7 @@ def parse_options():
         )
     except ValueError:  # a quotation mark that isn't closed
         options.videos = [text]
-    if not any(options.videos):
+    if not (options.videos and all(options.videos)):
         parser.error(
             "name a video, several, or a folder of them, as in: make classify "
             "VIDEO=/path/to/clip.mp4"

@@ -278,7 +278,7 @@ def classify_video(path, classifier, folder):
         folder / name for name in ("timeline.csv", "timeline.jpg", "annotated.mp4")
     )
     with open_video(path) as video:
-        frames, length = video.frames, round(video.frames / video.fps, 1)
+        frames, seconds = video.frames, int(video.frames / video.fps) + 1
     facts, odd = classifier.facts, []
     of = digest_of(path, classifier.path, facts)  # now: a video may still change
     if is_made(annotated, of) and table.exists() and picture.exists():
@@ -286,10 +286,11 @@ def classify_video(path, classifier, folder):
     classes, rate, threshold = (
         facts[name] for name in ("classes", "per_second", "threshold")
     )
-    settings = {"total": length or None, "unit": "s", "leave": False}
+    network, head = classifier.network, classifier.head  # before a bar begins
+    settings = {"total": seconds if frames else None, "unit": "s", "leave": False}
     with progress(desc=f"look at {path.name}", **settings) as bar:
-        features = look_at(path, to_network_size, classifier.network, rate, odd, bar)
-    said = probabilities_of(features, classifier.head, facts["size"])
+        features = look_at(path, to_network_size, network, rate, odd, bar)
+    said = probabilities_of(features, head, facts["size"])
     moments = moments_of(said, facts["size"], len(features))
     segments = segments_of(moments, classes, rate, threshold)
     segments = segments.round({"start": 3, "end": 3, "probability": 4})
