@@ -220,7 +220,8 @@ def test_small_clips_are_stored_for_every_video(course, results):
 
 
 def test_the_command_uses_the_classifier_of_notebook_11(finished, course, pocket):
-    facts = json.loads((course / "weights" / "pocket" / "classifier.json").read_text())
+    note = course / "weights" / "pocket" / "classifier.keras.json"
+    facts = json.loads(note.read_text())
     assert facts["classes"] == sorted(POCKET_CLASSES)
     assert (facts["per_second"], facts["size"]) == (4, 8)
     command = [sys.executable, REPOSITORY / "tools" / "classify.py", "--course", course]

@@ -95,17 +95,15 @@ def test_frames_curves_and_bars_share_the_time():
         [(0, 2, colour["Walk"]), (2, 3, grey), (3, 6, colour["Run"])],
         [(0, 2.5, colour["Walk"]), (2.5, 6, grey)],
     ]
-    assert [name.replace("\n", " ") for name in texts(bar)] == [
-        *("Walk", "none of these", "Run"),
-        *("Walk", "Cat"),
-    ]
+    assert texts(bar) == ["Walk", "none of these", "Run", "Walk", "Cat"]
     assert [label.get_text() for label in bar.get_yticklabels()] == ["found", "truth"]
     assert bar.get_xlabel() == "time in the video (seconds)"
     assert curves.get_ylabel() == "probability"
 
 
-@pytest.mark.parametrize("shape", [(64, 48), (48, 64), (48, 480), (480, 48)])
-@pytest.mark.parametrize("count", [1, 3, 10])
+@pytest.mark.parametrize(
+    ("shape", "count"), [((64, 48), 10), ((48, 64), 3), ((48, 480), 1), ((480, 48), 3)]
+)
 def test_frames_keep_their_shape_inside_their_part_of_the_time(shape, count):
     figure = draw_timeline(frames(count, *shape), MOMENTS, SEGMENTS, CLASSES, 4)
     figure.canvas.draw()
@@ -119,35 +117,14 @@ def test_frames_keep_their_shape_inside_their_part_of_the_time(shape, count):
         assert box.height <= 1.6 * figure.dpi + 1e-6
 
 
-def test_a_single_moment_of_two_classes():
-    figure = draw_timeline(
-        frames(1), np.array([[0.7, 0.3]]), table((0, 0.25, "A")), ["A", "B"], 4
-    )
-    figure.canvas.draw()
-    assert legend_of(figure.axes[1]) == ["A", "B"]
-    assert texts(figure.axes[2]) == ["A"]
-
-
-@pytest.fixture
-def two_hours():
-    """The moments, segments and classes of two hours: 200 segments, each of 36 s;
-    those at even places are of class 0, the others of classes 0, 1, 2, ... 99.
-    """
+def test_two_hours_of_a_hundred_classes():
+    """200 segments of 36 s: at even places of class 0, else of 0, 1, 2, ... 99."""
     classes = [f"class {place} with a long name" for place in range(101)]
     labels = [0 if place % 2 == 0 else place // 2 for place in range(200)]
     moments = np.full((28_800, 101), 0.001)
     moments[np.arange(28_800), np.repeat(labels, 144)] = 0.9
-    start = 36.0 * np.arange(200)
-    names = [classes[label] for label in labels]
-    return (
-        moments,
-        pd.DataFrame({"start": start, "end": start + 36, "class": names}),
-        classes,
-    )
-
-
-def test_two_hours_of_a_hundred_classes(two_hours):
-    moments, segments, classes = two_hours
+    start, names = 36.0 * np.arange(200), [classes[label] for label in labels]
+    segments = pd.DataFrame({"start": start, "end": start + 36, "class": names})
     figure = draw_timeline(frames(10), moments, segments, classes, 4)
     figure.canvas.draw()
     _, curves, bar = figure.axes
@@ -170,18 +147,15 @@ def test_names_are_drawn_where_they_fit():
     segments = table(
         (0, 50, "A long name"), (50, 51, "B"), (51, 57, "A long name"), (57, 100, "B")
     )
-    figure = draw_timeline(
-        frames(5), np.full((400, 2), 0.5), segments, ["A long name", "B"], 4
-    )
+    moments = np.full((400, 2), 0.5)
+    figure = draw_timeline(frames(5), moments, segments, ["A long name", "B"], 4)
     bar = figure.axes[2]
-    assert texts(bar) == ["A long name", "A long\nname", "B"]
-    for text in bar.texts:
+    assert texts(bar) == ["A long name", "A l…", "B"]
+    spans = (0, 50), (51, 57), (57, 100)
+    for text, (start, end) in zip(bar.texts, spans, strict=True):
         box = text.get_window_extent()
-        left, right = bar.transData.inverted().transform([(box.x0, 0), (box.x1, 0)])[
-            :, 0
-        ]
-        holds = (segments["start"] <= left) & (right <= segments["end"])
-        assert holds.sum() == 1
+        corners = bar.transData.inverted().transform([(box.x0, 0), (box.x1, 0)])
+        assert start <= corners[0, 0] <= corners[1, 0] <= end
 
 
 def test_the_segments_decide_which_classes_matter():
@@ -215,7 +189,7 @@ def test_names_may_be_odd():
 # The captions
 
 
-@pytest.mark.parametrize("fps", [1, 24, 25, 30000 / 1001, 30, 59.94, 120])
+@pytest.mark.parametrize("fps", [1, 25, 30000 / 1001])
 def test_captions_are_those_of_the_segments_at_every_frame(fps):
     segments = SEGMENTS.assign(probability=[0.8, 0.4, 0.7])
     caption = caption_at(segments, MOMENTS, CLASSES, 4)
@@ -261,59 +235,49 @@ def test_only_time_with_a_true_segment_counts():
     assert frame_accuracy(table((0, 2, "Walk")), truth) == pytest.approx(0.25)
 
 
-def test_all_found_is_a_precision_of_one():
-    truth = table((0, 4, "Walk"), (4, 10, "Run"))
-    assert mean_average_precision(truth.assign(probability=0.5), truth) == 1
+WALK = (0, 4, "Walk")
 
 
-def test_a_false_alarm_in_front_costs_precision():
-    """In order: Walk 20-30 (false), 0-4 (right: precision 1/2), 10-14 (right: 2/3).
-    Interpolated, both recalls have 2/3. Run is never found: 0. The mean: 1/3.
-    """
-    truth = table((0, 4, "Walk"), (10, 14, "Walk"), (4, 10, "Run"))
-    segments = found((0, 4, "Walk", 0.8), (10, 14, "Walk", 0.7), (20, 30, "Walk", 0.9))
-    assert mean_average_precision(segments, truth) == pytest.approx(1 / 3)
-
-
-def test_a_false_alarm_between_costs_only_what_follows():
-    """Right (precision 1), false, right (2/3): (1 + 2/3) / 2."""
-    truth = table((0, 4, "Walk"), (10, 14, "Walk"))
-    segments = found((0, 4, "Walk", 0.9), (20, 30, "Walk", 0.8), (10, 14, "Walk", 0.7))
-    assert mean_average_precision(segments, truth) == pytest.approx(5 / 6)
-
-
-def test_a_true_segment_is_found_once():
-    """The second Walk at the same place is a false alarm, and comes before the right
-    one.
-    """
-    truth = table((0, 4, "Walk"), (10, 14, "Walk"))
-    segments = found((0, 4, "Walk", 0.9), (0, 4, "Walk", 0.8), (10, 14, "Walk", 0.7))
-    assert mean_average_precision(segments, truth) == pytest.approx(5 / 6)
-
-
-def test_the_threshold_is_of_intersection_over_union():
-    """0-6 and 2-8 share 4 of 8 seconds: 0.5."""
-    truth, segments = table((0, 6, "Walk")), found((2, 8, "Walk", 0.9))
-    assert mean_average_precision(segments, truth, iou=0.5) == 1
-    assert mean_average_precision(segments, truth, iou=0.51) == 0
-    assert mean_average_precision(segments, truth, iou=0.3) == 1
-
-
-def test_the_largest_overlap_is_taken():
-    """3-10 overlaps 0-6 by 3 of 10 and 5-10 by 5 of 7; it takes the second. Then 0-6
-    is left for the next one, which is exact.
-    """
-    truth = table((0, 6, "Walk"), (5, 10, "Walk"))
-    segments = found((3, 10, "Walk", 0.9), (0, 6, "Walk", 0.8))
-    assert mean_average_precision(segments, truth, iou=0.3) == 1
-
-
-def test_none_of_these_is_neither_found_nor_missed():
-    truth = table((0, 4, "Walk"), (4, 10, "none of these"))
-    segments = found(
-        (4, 10, "none of these", 0.9), (0, 4, "Walk", 0.8), (0, 4, "Run", 0.95)
-    )
-    assert mean_average_precision(segments, truth) == 1
+@pytest.mark.parametrize(
+    ("truth", "segments", "iou", "expected"),
+    [
+        # false, right (precision 1/2), right (2/3); interpolated, both have 2/3. Run is
+        # never found: 0. The mean: 1/3
+        (
+            [WALK, (10, 14, "Walk"), (4, 10, "Run")],
+            [(20, 30, "Walk", 0.9), (*WALK, 0.8), (10, 14, "Walk", 0.7)],
+            0.5,
+            1 / 3,
+        ),
+        # found a second time is a false alarm: right, false, right: (1 + 2/3) / 2
+        (
+            [WALK, (10, 14, "Walk")],
+            [(*WALK, 0.9), (*WALK, 0.8), (10, 14, "Walk", 0.7)],
+            0.5,
+            5 / 6,
+        ),
+        # 0-6 and 2-8 share 4 of 8 seconds: 0.5
+        ([(0, 6, "Walk")], [(2, 8, "Walk", 0.9)], 0.5, 1),
+        ([(0, 6, "Walk")], [(2, 8, "Walk", 0.9)], 0.51, 0),
+        # 3-10 overlaps 0-6 by 3 of 10 and 5-10 by 5 of 7; it takes the second
+        (
+            [(0, 6, "Walk"), (5, 10, "Walk")],
+            [(3, 10, "Walk", 0.9), (0, 6, "Walk", 0.8)],
+            0.3,
+            1,
+        ),
+        # "none of these" is neither found nor missed
+        (
+            [WALK, (4, 10, "none of these")],
+            [(4, 10, "none of these", 0.9), (*WALK, 0.8), (0, 4, "Run", 0.95)],
+            0.5,
+            1,
+        ),
+    ],
+)
+def test_mean_average_precision_by_hand(truth, segments, iou, expected):
+    precision = mean_average_precision(found(*segments), table(*truth), iou)
+    assert precision == pytest.approx(expected)
 
 
 def test_a_segment_counts_in_its_own_video():
@@ -337,20 +301,10 @@ def test_a_segment_counts_in_its_own_video():
     assert mean_average_precision(segments, truth) == pytest.approx(1 / 6)
 
 
-def test_nothing_found_is_zero():
-    assert mean_average_precision(found(), table((0, 4, "Walk"))) == 0
-
-
-def moments_with(*likeliest, classes=2):
-    """Moments whose likeliest class is given, each with the probability 0.8; None:
-    all alike.
-    """
-    rows = np.full((len(likeliest), classes), 0.2 / (classes - 1))
-    for row, place in zip(rows, likeliest, strict=True):
-        row[:] = row if place is not None else 1 / classes
-        if place is not None:
-            row[place] = 0.8
-    return rows
+def moments_with(*likeliest):
+    """Moments of two classes, of which the likeliest has 0.8; None: both alike."""
+    shares = {None: (0.5, 0.5), 0: (0.8, 0.2), 1: (0.2, 0.8)}
+    return np.array([shares[place] for place in likeliest])
 
 
 def test_moments_of_one_class_in_a_row_are_a_segment():
@@ -389,14 +343,10 @@ def test_films_are_scored_by_their_clips():
 
     def timeline_of(film):
         if len(film) == 20:
-            return segments_of(
-                moments_with(*[0] * 16, *[1] * 4), ["Run", "Walk"], 4, 0.5
-            )
-        return pd.DataFrame([(0, 3, "none of these", 0.3)], columns=SEGMENT)
+            moments = moments_with(*[0] * 16, *[1] * 4)
+            return segments_of(moments, ["Run", "Walk"], 4, 0.5)
+        return found((0, 3, "none of these", 0.3))
 
-    found = score_films(films, timeline_of, 4)
-    assert found["frame accuracy"] == pytest.approx(0.5)
-    assert found["mAP at IoU 0.5"] == pytest.approx(0.5)
-
-
-SEGMENT = ["start", "end", "class", "probability"]
+    scores = score_films(films, timeline_of, 4)
+    assert scores["frame accuracy"] == pytest.approx(0.5)
+    assert scores["mAP at IoU 0.5"] == pytest.approx(0.5)

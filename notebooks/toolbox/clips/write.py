@@ -19,14 +19,7 @@ FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 
 
 LARGEST, NARROWEST = 1280, 320  # pixels: the longest side of a picture, the least width
-
-
 TICKS = 90  # a millisecond: the 90 kHz clock of MPEG
-
-
-PRESET = "superfast"
-
-
 DARK, WHITE = 24, 255
 
 
@@ -46,34 +39,20 @@ def picture_size(width, height):
     return even(width * scale), even(height * scale)
 
 
-def shortened(text, fits):
-    """The text if it fits, else with an ellipsis for its middle: a number at its end
-    is kept.
-    """
-    if fits(text):
-        return text
-    cuts = (f"{text[:kept]}…{text[-kept:]}" for kept in range(len(text) // 2, 0, -1))
-    return next(filter(fits, cuts), "")
-
-
 @lru_cache(maxsize=32)
 def caption_tile(text, width):
     """The strip with a caption: white on dark, an RGB uint8 array (height, width, 3),
     read-only, its height (even) a tenth of its width in pixels.
 
-    Long text is set smaller, down to two thirds, then loses its middle. A character
-    that the font (DejaVu Sans) lacks becomes a box.
+    Long text is set smaller, until it fits. A character that the font (DejaVu Sans)
+    lacks becomes a box.
     """
     height = even(width / 10)
     tile = Image.new("L", (width, height), DARK)
-    text = " ".join(text.encode("utf-8", "replace").decode().split())[:width]
-    margin, size = height // 4, 0.56 * height
+    text, margin, size = " ".join(text.split()), height // 4, 0.56 * height
     wanted = ImageFont.truetype(FONT, size).getlength(text)
-    smaller = np.clip((width - 3 * margin) / max(wanted, 1), 2 / 3, 1)
-    font = ImageFont.truetype(
-        FONT, size * smaller
-    )  # a bit wider than so much smaller: hinted
-    text = shortened(text, lambda text: font.getlength(text) <= width - 2 * margin)
+    smaller = min(1, (width - 3 * margin) / max(wanted, 1))  # hinted, a bit wider
+    font = ImageFont.truetype(FONT, max(1, size * smaller))
     ImageDraw.Draw(tile).text((margin, height // 2), text, WHITE, font, anchor="lm")
     tile = np.repeat(np.asarray(tile)[..., None], 3, axis=2)
     tile.setflags(write=False)
@@ -107,25 +86,20 @@ def annotate(source, target, caption, bar=None):
         ) as container:
             rate = Fraction(video.fps).limit_denominator(1001)
             stream = container.add_stream("libx264", rate=rate)
-            stream.width, stream.height, stream.pix_fmt = (
-                width,
-                height + strip,
-                "yuv420p",
-            )
-            stream.time_base = stream.codec_context.time_base = Fraction(
-                1, 1000 * TICKS
-            )
+            stream.width, stream.height = width, height + strip
+            stream.pix_fmt = "yuv420p"
+            tick = Fraction(1, 1000 * TICKS)
+            stream.time_base = stream.codec_context.time_base = tick
             stream.thread_type = "AUTO"
             stream.codec_context.colorspace = Colorspace.ITU601  # as OpenCV converts
             stream.codec_context.color_range = ColorRange.MPEG
             # without B-frames, behind which the last frame's duration is lost
-            stream.options = {"preset": PRESET, "crf": "23", "bf": "0"}
+            stream.options = {"preset": "superfast", "crf": "23", "bf": "0"}
             ticks = -1
             while video.grab():
                 show(video, canvas[:height])
-                canvas[height:] = caption_tile(
-                    caption(video.elapsed / 1000), width
-                )  # it is grey
+                text = caption(video.elapsed / 1000)
+                canvas[height:] = caption_tile(text, width)  # it is grey
                 planes = cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420)
                 frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
                 frame.pts = ticks = max(ticks + 1, round(video.elapsed * TICKS))
@@ -144,13 +118,8 @@ def show(video, picture):
     except ValueError:
         return
     height, width = picture.shape[:2]
-    smaller = frame.shape[1] > width
-    cv2.resize(
-        frame,
-        (width, height),
-        picture,
-        interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR,
-    )
+    way = cv2.INTER_AREA if frame.shape[1] > width else cv2.INTER_LINEAR
+    cv2.resize(frame, (width, height), picture, interpolation=way)
 
 
 def join_clips(paths, target, per_second=25):

@@ -4,11 +4,10 @@ is.
 
 import os
 import time
-from hashlib import sha256
 
 from toolbox.models.vgg16 import load_vgg16
 from toolbox.page import quiet_start
-from toolbox.store import read_json, whole, write_json
+from toolbox.store import is_made, making, note_of, read_json, whole
 
 with quiet_start():
     import keras
@@ -16,41 +15,31 @@ import numpy as np
 import pandas as pd
 from keras import layers, ops
 
-MODEL, FACTS = "classifier.keras", "classifier.json"
-
-
+MODEL = "classifier.keras"
 NONE = "none of these"  # what is said where no class is likely enough
 
 
 def save_classifier(dataset, model, **facts):
-    """Save a model from `toolbox.models.saved_model`, and the facts that its use
-    needs: classes, per_second (frames looked at), size (frames in a window),
-    threshold. Each file is whole or not there, the facts never without their model.
-    Returns the path of the model.
+    """Save a model from `one_model` as a dataset's classifier, and in its note the
+    facts that its use needs: classes, per_second (frames looked at), size (frames in a
+    window), threshold.
     """
-    from toolbox.models.saved_model import (
-        save_model,  # loads Keras; asking for the facts doesn't
-    )
-
-    (dataset.weights / FACTS).unlink(missing_ok=True)
-    dataset.weights.mkdir(parents=True, exist_ok=True)
-    save_model(model, dataset.weights / MODEL)
-    write_json(dataset.weights / FACTS, made_from=digest_of_table(dataset), **facts)
-    return dataset.weights / MODEL
+    path = dataset.weights / MODEL
+    with making(path, table_of_clips(dataset), **facts) as temporary:
+        model.save(temporary)
 
 
 def read_classifier(dataset):
-    """The facts of a dataset's classifier; an empty dict if there is none, or if it
-    was made from another table of clips.
+    """The note of a dataset's classifier; an empty dict if there is none that is as it
+    was saved, or it was made of another table of clips.
     """
-    facts = read_json(dataset.weights / FACTS)
-    fits = facts.get("made_from") == digest_of_table(dataset)
-    return facts if fits and (dataset.weights / MODEL).exists() else {}
+    path = dataset.weights / MODEL
+    return read_json(note_of(path)) if is_made(path, table_of_clips(dataset)) else {}
 
 
-def digest_of_table(dataset):
-    """SHA-256 of a dataset's table of clips, as hexadecimal text."""
-    return sha256((dataset.data / "videos.csv").read_bytes()).hexdigest()
+def table_of_clips(dataset):
+    """What a dataset's classifier is made of: the text of its table of clips."""
+    return (dataset.data / "videos.csv").read_text(encoding="utf-8")
 
 
 IMAGENET_MEAN = (
@@ -114,12 +103,6 @@ def one_model(weights, head, classes, threshold):
         vocabulary=list(map(str, classes)), oov_token=NONE, invert=True, name="classes"
     )
     return keras.Model(frames, {"probabilities": probabilities, "class": names(best)})
-
-
-def save_model(model, path):
-    """Save a model as a `.keras` file, whole or not at all."""
-    with whole(path) as temporary:
-        model.save(temporary)
 
 
 def export_litert(model, path, small=False):

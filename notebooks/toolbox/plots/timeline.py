@@ -1,7 +1,5 @@
 """What happens when in a video, as a picture and as the text of each moment."""
 
-import textwrap
-
 from toolbox.models import NONE
 from toolbox.plots.frames import height_for
 
@@ -12,28 +10,11 @@ from matplotlib.colors import hsv_to_rgb
 from matplotlib.ticker import PercentFormatter
 
 GREY = (0.8, 0.8, 0.8)
-
-
-MOST_CURVES = 5
-
-
-MOST_STEPS = 500  # of a curve
-
-
+MOST_CURVES, MOST_STEPS = 5, 500  # steps of a curve
 LONG_VIDEO = 600  # seconds; the time axis of a longer one is in minutes
-
-
-WIDTH, LEFT, RIGHT = (
-    11,
-    0.85,
-    0.25,
-)  # inches: the figure, and what is beside its time axis
-
-
+WIDTH, LEFT, RIGHT = 11, 0.85, 0.25  # inches: the figure, what is beside its time axis
 AXIS = WIDTH - LEFT - RIGHT
-
-
-HIGHEST_STRIP = 1.6  # inches
+HIGHEST_STRIP, LETTER = 1.6, 0.12  # inches
 
 
 def draw_timeline(
@@ -124,20 +105,13 @@ def draw_curves(axis, edges, moments, names, colours):
     sizes = np.diff(together, append=len(moments))
     means = np.add.reduceat(np.asarray(moments, float), together) / sizes[:, None]
     edges = np.append(edges[together], edges[-1])
-    curves = [
-        axis.stairs(
-            mean,
-            edges,
-            baseline=None,
-            color=colours[name],
-            linewidth=2.2,
-            zorder=3 - rank / 10,
-        )
-        for rank, (mean, name) in enumerate(zip(means.T, names, strict=True))
-    ]
+    curves = []
+    for rank, (mean, name) in enumerate(zip(means.T, names, strict=True)):
+        look = {"color": colours[name], "linewidth": 2.2, "zorder": 3 - rank / 10}
+        curves.append(axis.stairs(mean, edges, baseline=None, **look))
     axis.legend(
         curves,
-        [name if len(name) <= 18 else f"{name[:17]}…" for name in names],
+        [clipped(name, 18) for name in names],
         loc="lower left",
         bbox_to_anchor=(0, 1),
         ncols=MOST_CURVES,
@@ -168,20 +142,20 @@ def draw_segments(axis, row, table, unit, colours):
         edgecolor="white",
         linewidth=min(1, 60 / len(table)),
     )
-    inches = length * AXIS / axis.get_xlim()[1]
-    for label, middle, room, colour in zip(
-        table["class"], start + length / 2, inches, filled, strict=True
-    ):
+    letters = length * AXIS / axis.get_xlim()[1] / LETTER
+    places = zip(table["class"], start + length / 2, letters, filled, strict=True)
+    for label, middle, most, colour in places:
+        if most < min(3, len(label)):
+            continue
         dark = np.dot(colour, (0.299, 0.587, 0.114)) < 0.65
-        wrapped = textwrap.fill(label, 1 + len(label) * 6 // 10, break_long_words=False)
-        for shown, size in ((label, 12), (wrapped, 9)) if room > 0.2 else ():
-            text = axis.text(
-                middle, row, shown, fontsize=size, ha="center", va="center"
-            )
-            text.set(color="white" if dark else "black", clip_on=True)
-            if text.get_window_extent().width <= (room - 0.06) * axis.figure.dpi:
-                break
-            text.remove()
+        look = {"color": "white" if dark else "black", "fontsize": 12, "clip_on": True}
+        shown = clipped(label, int(most))
+        axis.text(middle, row, shown, ha="center", va="center", **look)
+
+
+def clipped(name, most):
+    """A name, with an ellipsis at its end if it has more letters than `most`."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def most_important(moments, segments, classes):
@@ -197,20 +171,15 @@ def colours_of(classes):
     """The colour of each class, by its place in `classes`, as a dict of RGB triples
     (0 to 1); grey is that of "none of these".
     """
-    hue = (
-        np.arange(len(classes)) * 0.618034 % 1
-    )  # by the golden ratio: none comes twice
-    saturation, value = np.array([[0.9, 0.8], [0.85, 0.5], [0.5, 0.9]])[
-        np.arange(len(hue)) % 3
-    ].T
-    further = hsv_to_rgb(np.stack([hue, saturation, value], axis=1))
+    places = np.arange(len(classes))
+    hue = places * 0.618034 % 1  # by the golden ratio: none comes twice
+    others = np.array([[0.9, 0.8], [0.85, 0.5], [0.5, 0.9]])[places % 3]
+    further = hsv_to_rgb(np.column_stack([hue, others]))
     dark = [place for place in range(0, 20, 2) if place != 14]  # 14 and 15 are grey
-    first = [
-        colormaps["tab20"](place)[:3] for place in dark + [place + 1 for place in dark]
-    ]
-    return dict(zip(classes, [*first, *map(tuple, further)], strict=False)) | {
-        NONE: GREY
-    }
+    light = [place + 1 for place in dark]
+    first = [colormaps["tab20"](place)[:3] for place in dark + light]
+    colours = zip(classes, [*first, *map(tuple, further)], strict=False)
+    return dict(colours) | {NONE: GREY}
 
 
 def caption_at(segments, moments, classes, per_second):

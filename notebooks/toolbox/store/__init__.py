@@ -9,7 +9,7 @@ NAMES = {
     """,
     "growing_array": "FeatureFile way_of",
     "kept": "kept",
-    "made": "digest_of",
+    "made": "digest_of is_made making note_of",
     "parquet": "Parts clips_to_do go_on",
     "steps": "check_step step",
 }
