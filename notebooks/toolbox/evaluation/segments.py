@@ -16,9 +16,8 @@ def segments_of(moments, classes, per_second, threshold, shortest=1.0):
     goes to its longer neighbour. The probability is the mean over the segment's moments
     of that of its class (for "none of these", of the highest).
     """
-    best = np.where(
-        moments.max(axis=1) < threshold, len(classes), moments.argmax(axis=1)
-    )
+    highest = moments.max(axis=1)
+    best = np.where(highest < threshold, len(classes), moments.argmax(axis=1))
     while True:
         starts = np.flatnonzero(np.diff(best, prepend=-1))
         ends = np.append(starts[1:], len(best))
@@ -30,11 +29,8 @@ def segments_of(moments, classes, per_second, threshold, shortest=1.0):
         best[starts[k] : ends[k]] = best[starts[longer]]
     table = pd.DataFrame({"start": starts / per_second, "end": ends / per_second})
     table["class"] = np.append(classes, NONE)[best[starts]]
-    with_highest = np.hstack([moments, moments.max(axis=1, keepdims=True)])
-    pairs = zip(starts, ends, strict=True)
-    return table.assign(
-        probability=[with_highest[a:b, best[a]].mean() for a, b in pairs]
-    )
+    said = np.column_stack([moments, highest])[np.arange(len(best)), best]
+    return table.assign(probability=np.add.reduceat(said, starts) / (ends - starts))
 
 
 def frame_accuracy(segments, truth, per_second=25):
@@ -51,13 +47,10 @@ def frame_accuracy(segments, truth, per_second=25):
 
 def classes_at(segments, seconds):
     """The class at each time, as a Series; not-a-number where no segment is."""
-    spans = pd.IntervalIndex.from_arrays(
-        segments["start"], segments["end"], closed="left"
-    )
-    places = spans.get_indexer(seconds)
-    return (
-        segments["class"].reset_index(drop=True).reindex(places).reset_index(drop=True)
-    )
+    ends = segments["start"], segments["end"]
+    places = pd.IntervalIndex.from_arrays(*ends, closed="left").get_indexer(seconds)
+    classes = segments["class"].reset_index(drop=True)
+    return classes.reindex(places).reset_index(drop=True)
 
 
 def mean_average_precision(found, truth, iou=0.5):
@@ -71,17 +64,30 @@ def mean_average_precision(found, truth, iou=0.5):
     none reaches `iou`, it is a false alarm. "None of these" is no class: neither found
     nor missed.
 
-    The measure of temporal action detection in THUMOS14 (Jiang et al. 2014, "THUMOS
-    Challenge: Action Recognition with a Large Number of Classes") and ActivityNet
-    (Heilbron et al. 2015, "ActivityNet: A Large-Scale Video Benchmark for Human
-    Activity Understanding", CVPR).
+    The measure of temporal action detection in THUMOS14 (Jiang et al. 2014) and
+    ActivityNet (Heilbron et al. 2015, CVPR).
     """
     classes = truth.loc[truth["class"] != NONE, "class"].unique()
-    precisions = []
-    for label in classes:
-        of_class = [table[table["class"] == label] for table in (found, truth)]
-        precisions.append(average_precision(*of_class, iou))
-    return float(np.mean(precisions))
+    parts = ([t[t["class"] == label] for t in (found, truth)] for label in classes)
+    return float(np.mean([average_precision(*part, iou) for part in parts]))
+
+
+def average_precision(found, truth, iou):
+    """The average precision of one class's segments, see `mean_average_precision`."""
+    left = truth.assign(video=truth.get("video", 0)).reset_index(drop=True)
+    found = found.assign(video=found.get("video", 0))
+    found = found.sort_values("probability", ascending=False, kind="stable")
+    hits = np.zeros(len(found), bool)
+    for k, segment in enumerate(found.itertuples()):
+        same = left[left["video"] == segment.video]
+        first, last = same["start"], same["end"]
+        both = last.clip(upper=segment.end) - first.clip(lower=segment.start)
+        overlap = both / (last - first + segment.end - segment.start - both)
+        if overlap.max() >= iou:
+            hits[k], left = True, left.drop(overlap.idxmax())
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
+    return best_from_here[hits].sum() / len(truth)
 
 
 def score_films(films, timeline_of, per_second, iou=0.5):
@@ -94,42 +100,14 @@ def score_films(films, timeline_of, per_second, iou=0.5):
     """
     found, truth = [], []
     for video, film in enumerate(films):
-        ends = np.cumsum([len(features) for _, features in film]) / per_second
-        true = pd.DataFrame(
-            {"start": [0, *ends[:-1]], "end": ends, "class": [c for c, _ in film]}
-        )
-        run = (
-            true["class"] != true["class"].shift()
-        ).cumsum()  # of clips of one class in a row
-        true = true.groupby(run).agg(
-            {"start": "first", "end": "last", "class": "first"}
-        )
-        truth.append(true.assign(video=video))
-        segments = timeline_of(np.concatenate([features for _, features in film]))
-        found.append(segments.assign(video=video))
+        labels, clips = zip(*film, strict=True)
+        ends = np.cumsum(list(map(len, clips))) / per_second
+        true = pd.DataFrame({"start": [0, *ends[:-1]], "end": ends, "class": labels})
+        # clips of one class in a row are one segment
+        run = (true["class"] != true["class"].shift()).cumsum()
+        merged = {"start": "first", "end": "last", "class": "first"}
+        truth.append(true.groupby(run).agg(merged).assign(video=video))
+        found.append(timeline_of(np.concatenate(clips)).assign(video=video))
     shares = [frame_accuracy(*pair) for pair in zip(found, truth, strict=True)]
     precision = mean_average_precision(pd.concat(found), pd.concat(truth), iou)
     return {"frame accuracy": float(np.mean(shares)), f"mAP at IoU {iou:g}": precision}
-
-
-def average_precision(found, truth, iou):
-    """The average precision of one class's segments, see `mean_average_precision`."""
-    left = truth.assign(video=truth.get("video", 0)).reset_index(drop=True)
-    found = found.assign(video=found.get("video", 0))
-    hits = []
-    for segment in found.sort_values(
-        "probability", ascending=False, kind="stable"
-    ).itertuples():
-        same = left[left["video"] == segment.video]
-        both = same["end"].clip(upper=segment.end) - same["start"].clip(
-            lower=segment.start
-        )
-        either = same["end"] - same["start"] + segment.end - segment.start - both
-        overlap = both / either
-        hits.append(overlap.max() >= iou)
-        if hits[-1]:
-            left = left.drop(overlap.idxmax())
-    hits = np.array(hits, bool)
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
-    return best_from_here[hits].sum() / len(truth)

@@ -3,9 +3,8 @@
 import os
 import tempfile
 import time
-from contextlib import suppress
+from collections import deque
 from pathlib import Path
-from queue import Empty, Queue
 from threading import Event, Thread
 
 from toolbox.page.quiet import quiet_start
@@ -35,39 +34,26 @@ def camera_frames(number=0, per_second=25):
     if not working:
         print(f"There is no camera {number} here; connect one, or go on without it.")
         return
-    newest, left = Queue(1), Event()
-    reader = Thread(target=keep_newest, args=(camera, newest, left), daemon=True)
+    newest, left = deque(maxlen=1), Event()
+
+    def read():
+        while not left.is_set() and (step := camera.read())[0]:
+            newest.append(step[1])
+
+    reader = Thread(target=read, daemon=True)
     reader.start()
     try:
-        while (frame := newest.get()) is not None:
+        while reader.is_alive() or newest:
             due = time.monotonic() + 1 / per_second
-            yield frame
-            time.sleep(max(0, due - time.monotonic()))
+            if newest:
+                yield newest.pop()
+                time.sleep(max(0, due - time.monotonic()))
+            else:
+                time.sleep(0.002)
     finally:
         left.set()
-        replace(newest, None)
         reader.join()
         camera.release()
-
-
-def keep_newest(camera, newest, left):
-    """Read a camera until it ends (then the queue's last item is None) or until
-    `left` is set; of the frames, the queue `newest`, which holds one, has the latest
-    that wasn't taken.
-    """
-    while not left.is_set():
-        found, frame = camera.read()
-        if not found:
-            newest.put(None)  # waits until the last frame was taken
-            return
-        replace(newest, frame)
-
-
-def replace(newest, item):
-    """Put an item into a queue of one, in the place of what is there."""
-    with suppress(Empty):
-        newest.get_nowait()
-    newest.put(item)
 
 
 def upload_form(classify, least=0.5):
@@ -77,8 +63,7 @@ def upload_form(classify, least=0.5):
 
     classify: a function of the path of a video and that probability (0 to 1); what it
     returns is displayed, and a ValueError of it as its sentence. Outside JupyterLab
-    (whose server names the notebook in the variable JPY_SESSION_NAME of its kernel) one
-    line says so, and None is returned.
+    (whose server sets JPY_SESSION_NAME) one line says so, and None is returned.
     """
     if "JPY_SESSION_NAME" not in os.environ:
         print("Open this notebook in JupyterLab (make lab) to upload a video here.")
@@ -86,9 +71,8 @@ def upload_form(classify, least=0.5):
     # some browsers know not all of these as videos
     suffixes = "video/*,.mp4,.mov,.avi,.mkv,.webm"
     upload = ipywidgets.FileUpload(accept=suffixes, description="A video")
-    sure = ipywidgets.FloatSlider(
-        least, min=0, max=1, step=0.01, description="Sure by", readout_format=".0%"
-    )
+    look = {"description": "Sure by", "readout_format": ".0%"}
+    sure = ipywidgets.FloatSlider(least, min=0, max=1, step=0.01, **look)
     sure.continuous_update = False
     answer = ipywidgets.Output()
 

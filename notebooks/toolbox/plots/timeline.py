@@ -21,63 +21,47 @@ def draw_timeline(
     frames, moments, segments, classes, per_second, truth=None, title=None
 ):
     """Draw what happens when in a video: a strip of its frames, below it the
-    probabilities of the (at most five) classes that matter most, below that its
-    segments; returns the matplotlib figure.
+    probabilities of the (at most five) classes that have the most time in segments
+    (of equal ones, the highest mean probability), below that its segments; returns
+    the matplotlib figure.
 
     frames: RGB arrays, evenly spaced over the video (frame k of n from about its (k +
     ½)/n), ten at most to be legible; moments: probabilities (moments, classes);
     segments: a DataFrame of start and end (in seconds) and class; classes: their names,
     in the order of the moments' columns, which gives each its colour; per_second:
-    moments in a second; truth: the true segments, like `segments`. Those classes matter
-    most that have the most time in segments, and of those with equal time (as none)
-    those with the highest mean probability.
+    moments in a second; truth: the true segments, like `segments`.
     """
     long = len(moments) / per_second > LONG_VIDEO
     unit = 60 if long else 1
     edges = np.arange(len(moments) + 1) / per_second / unit
     bars = {"found": segments} if truth is None else {"found": segments, "truth": truth}
-    colours = colours_of(classes)
-    strip_height = min(height_for(frames, AXIS / len(frames)), HIGHEST_STRIP)
-    heights = [strip_height, 2.2, 0.45 * len(bars)]
-    figure, (strip, curves, bar) = three_panels(heights, above=0.45 if title else 0.1)
-    figure.suptitle(title, y=1 - 0.1 / figure.get_figheight(), va="top", fontsize=14)
+    colours, names = colours_of(classes), np.array(classes)
 
-    bar.set(xlim=(0, edges[-1]), ylim=(len(bars) - 0.5, -0.5))
-    draw_strip(strip, frames, edges[-1], strip_height)
-    places = most_important(moments, segments, classes)
-    draw_curves(
-        curves, edges, moments[:, places], [classes[place] for place in places], colours
+    height = min(height_for(frames, AXIS / len(frames)), HIGHEST_STRIP)
+    heights = [height, 2.2, 0.45 * len(bars)]
+    above, between, below = 0.45 if title else 0.1, 0.35, 0.65
+    total = above + sum(heights) + 2 * between + below
+    figure, (strip, curves, bar) = plt.subplots(
+        3, figsize=(WIDTH, total), sharex=True, height_ratios=heights
     )
+    left, right, space = LEFT / WIDTH, 1 - RIGHT / WIDTH, between / np.mean(heights)
+    figure.subplots_adjust(left, below / total, right, 1 - above / total, hspace=space)
+    figure.suptitle(title, y=1 - 0.1 / total, va="top", fontsize=14)
+
+    draw_strip(strip, frames, edges[-1], height)
+    time = (segments["end"] - segments["start"]).groupby(segments["class"]).sum()
+    time = time.reindex(classes, fill_value=0).to_numpy()
+    best = np.lexsort([-np.mean(moments, axis=0), -time])[:MOST_CURVES]
+    draw_curves(curves, edges, moments[:, best], names[best], colours)
+    bar.set(xlim=(0, edges[-1]), ylim=(len(bars) - 0.5, -0.5))
     for row, table in enumerate(bars.values()):
         draw_segments(bar, row, table, unit, colours)
     bar.set_yticks(range(len(bars)), bars, fontsize=12)
     bar.tick_params("y", length=0)
     bar.spines[:].set_visible(False)
-    bar.set_xlabel(
-        f"time in the video ({'minutes' if long else 'seconds'})", fontsize=12
-    )
+    said = "minutes" if long else "seconds"
+    bar.set_xlabel(f"time in the video ({said})", fontsize=12)
     return figure
-
-
-def three_panels(heights, above):
-    """A figure of three axes, one below the other, that share the time; heights:
-    theirs, in inches; above: the first.
-    """
-    space, below = 0.35, 0.65
-    total = above + sum(heights) + 2 * space + below
-    return plt.subplots(
-        3,
-        figsize=(WIDTH, total),
-        sharex=True,
-        height_ratios=heights,
-        gridspec_kw={
-            "left": LEFT / WIDTH,
-            "right": 1 - RIGHT / WIDTH,
-            "top": 1 - above / total,
-            "bottom": below / total,
-            "hspace": space / np.mean(heights),
-        },
-    )
 
 
 def draw_strip(axis, frames, end, height):
@@ -89,9 +73,8 @@ def draw_strip(axis, frames, end, height):
         tall, wide = frame.shape[:2]
         half = min(part, height * wide / tall * end / AXIS) / 2
         middle = (place + 0.5) * part
-        axis.imshow(
-            frame, extent=(middle - half, middle + half, 0, height), aspect="auto"
-        )
+        extent = middle - half, middle + half, 0, height
+        axis.imshow(frame, extent=extent, aspect="auto")
     axis.set(ylim=(0, height))
     axis.axis("off")
 
@@ -109,20 +92,10 @@ def draw_curves(axis, edges, moments, names, colours):
     for rank, (mean, name) in enumerate(zip(means.T, names, strict=True)):
         look = {"color": colours[name], "linewidth": 2.2, "zorder": 3 - rank / 10}
         curves.append(axis.stairs(mean, edges, baseline=None, **look))
-    axis.legend(
-        curves,
-        [clipped(name, 18) for name in names],
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=MOST_CURVES,
-        frameon=False,
-        borderaxespad=0.1,
-        borderpad=0.2,
-        handlelength=1.2,
-        handletextpad=0.5,
-        columnspacing=1,
-        fontsize=12,
-    )
+    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.1}
+    look = {"frameon": False, "fontsize": 12, "ncols": MOST_CURVES, "columnspacing": 1}
+    look |= {"borderpad": 0.2, "handlelength": 1.2, "handletextpad": 0.5}
+    axis.legend(curves, [clipped(name, 18) for name in names], **place, **look)
     axis.set(ylim=(0, 1.03))
     axis.set_ylabel("probability", fontsize=12)
     axis.yaxis.set_major_formatter(PercentFormatter(1))
@@ -135,36 +108,22 @@ def draw_segments(axis, row, table, unit, colours):
     """
     start, length = table["start"] / unit, (table["end"] - table["start"]) / unit
     filled = [colours.get(label, GREY) for label in table["class"]]
-    axis.broken_barh(
-        list(zip(start, length, strict=True)),
-        (row - 0.42, 0.84),
-        facecolors=filled,
-        edgecolor="white",
-        linewidth=min(1, 60 / len(table)),
-    )
+    look = {"edgecolor": "white", "linewidth": min(1, 60 / len(table))}
+    spans = list(zip(start, length, strict=True))
+    axis.broken_barh(spans, (row - 0.42, 0.84), facecolors=filled, **look)
     letters = length * AXIS / axis.get_xlim()[1] / LETTER
     places = zip(table["class"], start + length / 2, letters, filled, strict=True)
     for label, middle, most, colour in places:
-        if most < min(3, len(label)):
-            continue
-        dark = np.dot(colour, (0.299, 0.587, 0.114)) < 0.65
-        look = {"color": "white" if dark else "black", "fontsize": 12, "clip_on": True}
-        shown = clipped(label, int(most))
-        axis.text(middle, row, shown, ha="center", va="center", **look)
+        if most >= min(3, len(label)):
+            dark = np.dot(colour, (0.299, 0.587, 0.114)) < 0.65
+            look = {"color": "white" if dark else "black", "fontsize": 12}
+            shown = clipped(label, int(most))
+            axis.text(middle, row, shown, ha="center", va="center", **look)
 
 
 def clipped(name, most):
     """A name, with an ellipsis at its end if it has more letters than `most`."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
-
-
-def most_important(moments, segments, classes):
-    """The places in `classes` of the (at most five) that matter most, see
-    `draw_timeline`.
-    """
-    time = (segments["end"] - segments["start"]).groupby(segments["class"]).sum()
-    time = time.reindex(classes, fill_value=0).to_numpy()
-    return np.lexsort([-np.mean(moments, axis=0), -time])[:MOST_CURVES]
 
 
 def colours_of(classes):
@@ -175,28 +134,26 @@ def colours_of(classes):
     hue = places * 0.618034 % 1  # by the golden ratio: none comes twice
     others = np.array([[0.9, 0.8], [0.85, 0.5], [0.5, 0.9]])[places % 3]
     further = hsv_to_rgb(np.column_stack([hue, others]))
-    dark = [place for place in range(0, 20, 2) if place != 14]  # 14 and 15 are grey
-    light = [place + 1 for place in dark]
-    first = [colormaps["tab20"](place)[:3] for place in dark + light]
-    colours = zip(classes, [*first, *map(tuple, further)], strict=False)
-    return dict(colours) | {NONE: GREY}
+    # dark ones, then light; 14 and 15 are grey
+    first = [*range(0, 14, 2), 16, 18, *range(1, 15, 2), 17, 19]
+    colours = [colormaps["tab20"](k)[:3] for k in first] + list(map(tuple, further))
+    return dict(zip(classes, colours, strict=False)) | {NONE: GREY}
 
 
 def caption_at(segments, moments, classes, per_second):
     """A function of the time in a video (in seconds) that gives the text to show then:
     the class of the segment and its probability in that moment, as "Walk 87%", or "none
-    of these".
+    of these". Behind the last segment, that goes on.
 
-    segments: a DataFrame of start and end (in seconds, in order) and class, as in
-    `timeline.csv`; moments: probabilities (moments, classes); classes: their names;
-    per_second: moments in a second. A segment goes from its start up to the next one's;
-    behind its end, the last goes on.
+    segments: a DataFrame of start (in seconds, in order) and class; moments:
+    probabilities (moments, classes); classes: their names; per_second: moments in a
+    second.
     """
     starts, labels = segments["start"].to_numpy(), segments["class"].tolist()
     column = {label: place for place, label in enumerate(classes)}
 
     def caption(seconds):
-        label = labels[max(np.searchsorted(starts, seconds, side="right") - 1, 0)]
+        label = labels[np.searchsorted(starts, seconds, side="right") - 1]
         if label == NONE:
             return NONE
         moment = min(int(seconds * per_second), len(moments) - 1)
