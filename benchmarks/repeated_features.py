@@ -15,7 +15,7 @@ from pathlib import Path
 from toolbox.clips import open_dataset
 from toolbox.models import fastest_network
 from toolbox.page import in_threads, progress
-from toolbox.store import FeatureFile, read_csv
+from toolbox.store import growing_array, read_csv
 
 import numpy as np
 
@@ -55,13 +55,13 @@ def repeat_features(paths, network, target, batch_size=16):
     extract_features([paths[index] for index in first], network, different, batch_size)
 
     rows = np.load(different, mmap_mode="r")
-    shape, facts = (len(paths), *network.shape), [network.facts, *paths]
-    with FeatureFile(target, shape, facts, network.way, batch_size) as file:
-        rest = which[file.done :]  # notebook 04 may have begun it
+    shape, of = (len(paths), *network.shape), [network.facts, *paths]
+    with growing_array(target, shape, *of, step=batch_size) as (done, append):
+        rest = which[done:]  # notebook 04 may have begun it
         for chunk in progress(
             np.array_split(rest, len(rest) // 256 + 1), desc="repeat"
         ):
-            file.append(rows[chunk])
+            append(rows[chunk])
     return len(first)
 
 

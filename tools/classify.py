@@ -34,6 +34,7 @@ from toolbox.page import Bar, progress, quiet_start
 from toolbox.store import (
     check_step,
     digest_of,
+    note_of,
     one_writer,
     read_csv,
     read_json,
@@ -205,7 +206,7 @@ def dataset_of(choice, course):
     """
     dataset = open_dataset(choice, course=course, advice=ADVICE)
     table = dataset.data / "videos.csv"
-    if table.exists() and "00" in read_json(dataset.data / "record.json"):
+    if table.exists() and note_of(dataset.data / "step_00").exists():
         check_step(dataset, "00")
         tell_of_changes(dataset)
     elif dataset.name == "ucf101":  # notebook 00 fetches it, too
