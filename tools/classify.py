@@ -11,6 +11,7 @@ import os
 import shlex
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 from course import COURSE, exit_with
@@ -35,11 +36,6 @@ from toolbox.store import (
 
 import pandas as pd
 
-ADVICE = (
-    "Check the path, or name another dataset: DATASET=/path/to/folder behind make"
-    " classify."
-)
-
 
 def main():
     """Classify the videos that the command line names; returns the exit code: 1 if
@@ -54,59 +50,43 @@ def main():
     except (OSError, RuntimeError, ValueError) as error:
         full = getattr(error, "errno", None) == errno.ENOSPC
         if full or "No space left" in str(error):  # HDF5 says it in words
-            sys.exit(
-                "The disk is full: make room, then run the same command again. What is"
-                " finished stays."
-            )
+            sys.exit("The disk is full: make room, then run the same command again.")
         sys.exit(str(error))
 
 
 def parse_options():
     """Read the command line, and what it leaves open from the environment."""
     parser = argparse.ArgumentParser(
-        description=(
-            "Say what videos show, and when. Trains on the dataset first, if need be."
-        ),
+        description="Say what videos show, and when. Trains first, if need be.",
         epilog="The exit code is 1 if a video could not be read; the others are.",
     )
-    parser.add_argument(
-        "videos",
-        nargs="*",
-        metavar="VIDEO",
-        help=(
-            "a video, a folder with videos somewhere in it, or a pattern such as"
-            ' "clips/*.mp4"'
-        ),
-    )
+    several = 'a video, a folder with videos in it, or a pattern such as "clips/*.mp4"'
+    parser.add_argument("videos", nargs="*", metavar="VIDEO", help=several)
     parser.add_argument(
         "--dataset",
         default=os.environ.get("DATASET"),
-        help=(
-            'what to learn from: "mocap", "ucf101" or a folder of class folders'
-            " (default: the dataset that was chosen last)"
-        ),
+        help='what to learn from: "mocap", "ucf101" or a folder of class folders'
+        " (default: the dataset that was chosen last)",
     )
     parser.add_argument("--course", type=Path, default=COURSE, help=argparse.SUPPRESS)
     options = parser.parse_args()
     text = os.environ.get("VIDEO", "")
     try:
-        options.videos = options.videos or (
-            [text] if matches_of(text) else shlex.split(text)
-        )
+        named = [text] if matches_of(text) else shlex.split(text)
     except ValueError:  # a quotation mark that isn't closed
-        options.videos = [text]
+        named = [text]
+    options.videos = options.videos or named
     if not (options.videos and all(options.videos)):
-        parser.error(
-            "name a video, several, or a folder of them, as in: make classify "
-            "VIDEO=/path/to/clip.mp4"
-        )
+        parser.error("name a video, as in: make classify VIDEO=/path/to/clip.mp4")
     return options
 
 
-def matches_of(name):
-    """The paths that a name stands for: that path, or what it matches as a pattern."""
-    name = str(Path(name).expanduser())
-    return glob.glob(glob.escape(name)) or sorted(glob.glob(name, recursive=True))  # noqa: PTH207
+def matches_of(name, folder=None):
+    """The paths that a name stands for: that path, or what it matches as a pattern,
+    in a folder. What is hidden is left out.
+    """
+    name, find = str(Path(name).expanduser()), partial(glob.glob, root_dir=folder)
+    return find(glob.escape(name)) or sorted(find(name, recursive=True))
 
 
 def sources_of(names):
@@ -120,16 +100,30 @@ def sources_of(names):
     for match in (Path(m) for name in names for m in matches_of(name) or [name]):
         found = [match]
         if match.is_dir():
-            below = [path for path in sorted(match.rglob("*")) if not path.is_dir()]
-            shown = [
-                p for p in below if "/." not in f"/{p.relative_to(match).as_posix()}"
-            ]
-            found = list(filter(has_video_suffix, shown))
-            others += len(shown) - len(found)
+            shown = map(match.joinpath, matches_of("**/*", match))
+            files = [path for path in shown if not path.is_dir()]
+            found = list(filter(has_video_suffix, files))
+            others += len(files) - len(found)
         sources += [path.parent.resolve() / path.name for path in found]
     if others:
         print(f"left out, not videos by their suffix: {others}")
     return list(dict.fromkeys(sources))
+
+
+def classify_all(options):
+    """Classify all videos, one after the other, and print the answers; returns the
+    exit code.
+    """
+    sources = sources_of(options.videos)
+    if not any(source.is_file() for source in sources):
+        raise ValueError(f"There is no video at {', '.join(options.videos)}.")
+    dataset = dataset_of(options.dataset, options.course)
+    home = options.course.resolve() / "classified" / dataset.name
+    with one_writer(home / ".lock", home):
+        classifier = classifier_of(dataset)
+        answered = [answer(source, classifier, home) for source in sources]
+    print(f"The answers for {dataset.name}: {home / 'predictions.csv'}")
+    return int(not all(answered))
 
 
 def dataset_of(choice, course):
@@ -137,7 +131,8 @@ def dataset_of(choice, course):
     else the one chosen last. The table of clips is made if it is missing, as
     notebook 00 makes it.
     """
-    dataset = open_dataset(choice, course=course, advice=ADVICE)
+    advice = "Check the path, or name another: make classify DATASET=/path/to/folder."
+    dataset = open_dataset(choice, course=course, advice=advice)
     table, aside = (dataset.data / f"{name}.csv" for name in ("videos", "unreadable"))
     try:
         check_step(dataset, "00")
@@ -155,36 +150,12 @@ def dataset_of(choice, course):
     else:
         known, odd = (set(read_csv(path)["video"]) for path in (table, aside))
         there = set(look_through(dataset.folder)[0]["video"])
-        if new_or_gone := len(there - known - odd) + len(known - there):
-            print(
-                f"{dataset.folder} has changed since its table was made (videos that"
-                f" are new or gone: {new_or_gone}); `make course NOTEBOOKS=00` takes"
-                " that in"
-            )
+        if changed := len(there - known - odd) + len(known - there):
+            print(f"{dataset.folder} has changed (videos new or gone: {changed});")
+            print("`make course NOTEBOOKS=00` takes that in")
     if choice:
         choose_dataset(choice, course)
     return dataset
-
-
-def classify_all(options):
-    """Classify all videos, one after the other, and print the answers; returns the
-    exit code.
-    """
-    sources = sources_of(options.videos)
-    if not any(source.is_file() for source in sources):
-        raise ValueError(f"There is no video at {', '.join(options.videos)}.")
-    dataset = dataset_of(options.dataset, options.course)
-    home = options.course.resolve() / "classified" / dataset.name
-    with one_writer(home / ".lock", home):
-        classifier = classifier_of(dataset)
-        rows = [answer(source, classifier, home) for source in sources]
-    if len(sources) > 1:
-        shown = ["video", "class", "probability", "seconds", "segments", "problem"]
-        table = pd.DataFrame(rows, columns=shown).astype({"segments": "Int64"})
-        table["video"] = table["video"].map(lambda video: Path(video).name)
-        print("", table.round(2).to_string(index=False, na_rep=""), "", sep="\n")
-    print(f"The answers for {dataset.name}: {home / 'predictions.csv'}")
-    return int(not all(row["class"] for row in rows))
 
 
 def classifier_of(dataset):
@@ -196,21 +167,18 @@ def classifier_of(dataset):
     from lessons.own_videos import SavedClassifier, train_classifier
 
     if not read_classifier(dataset):
-        print(
-            f"The classifier of {dataset.name} is of other clips, or of an older"
-            " version of the course: making it anew"
-            if (dataset.weights / MODEL).exists()
-            else f"There is no classifier of {dataset.name} yet: making it"
-        )
+        old = (dataset.weights / MODEL).exists()
+        why = "is of other clips, or of an older course" if old else "is not there yet"
+        print(f"The classifier of {dataset.name} {why}: making it")
         train_classifier(dataset)
     return SavedClassifier(dataset)
 
 
 def answer(source, classifier, home):
-    """Say what a video shows; returns its row of `predictions.csv`, a dict. For a
-    video that can't be read the row has a problem and no class.
+    """Say what a video shows, and put it into `predictions.csv` in place of an earlier
+    row; returns whether the video could be read.
     """
-    from lessons.own_videos import classify_video
+    from lessons.own_videos import RANKS, classify_video
 
     folder = folder_for(source, home)
     row, problem = result_or_problem(classify_video, source, classifier, folder)
@@ -219,11 +187,17 @@ def answer(source, classifier, home):
         print(f"  {folder}")
     else:
         name = os.fsencode(source).decode(errors="backslashreplace")
-        print(f"{name}: {problem}", file=sys.stderr)
         row = {"video": name, "class": "", "problem": problem}
+        print(f"{name}: {problem}", file=sys.stderr)
     if source.exists():  # else it is a mistyped name
-        note_prediction(row, home / "predictions.csv")
-    return row
+        ranks = [rank for pair in RANKS for rank in pair]
+        columns = ["video", *ranks, "seconds", "segments", "problem"]
+        path = home / "predictions.csv"
+        rows = read_csv(path, columns).to_dict("records") if path.exists() else []
+        rows = [old for old in rows if old["video"] != row["video"]] + [row]
+        table = pd.DataFrame(rows, columns=columns).astype({"segments": "Int64"})
+        write_csv(table, path)
+    return bool(row["class"])
 
 
 def folder_for(source, home):
@@ -232,23 +206,8 @@ def folder_for(source, home):
     """
     folder = home / source.stem[:60]
     owner = read_note(folder / "annotated.mp4").get("row", {}).get("video")
-    if owner in (None, str(source)):
-        return folder
-    return home / f"{folder.name}_{digest_of(str(source))[:8]}"
-
-
-def note_prediction(row, path):
-    """Put the row of a video into the table of predictions, in place of an earlier
-    one.
-    """
-    from lessons.own_videos import RANKS
-
-    ranks = [name for pair in RANKS for name in pair]
-    columns = ["video", *ranks, "seconds", "segments", "problem"]
-    rows = read_csv(path, columns).to_dict("records") if path.exists() else []
-    rows = [old for old in rows if old["video"] != row["video"]] + [row]
-    table = pd.DataFrame(rows, columns=columns).astype({"segments": "Int64"})
-    write_csv(table, path)
+    taken = owner not in (None, str(source))
+    return home / f"{folder.name}_{digest_of(str(source))[:8]}" if taken else folder
 
 
 def in_words(row, threshold):
@@ -256,11 +215,8 @@ def in_words(row, threshold):
     from lessons.own_videos import NONE, RANKS
 
     refused = row["class"] == NONE
-    named = ", ".join(
-        f"{row[name]} {row[chance]:.1%}"
-        for name, chance in RANKS[refused:]
-        if name in row
-    )
+    ranks = [pair for pair in RANKS[refused:] if pair[0] in row]
+    named = ", ".join(f"{row[name]} {row[chance]:.1%}" for name, chance in ranks)
     if refused:
         named = f"{NONE} (a class is named from {threshold:.1%} on; {named})"
     count, problem = row["segments"], row["problem"] and f"; {row['problem']}"

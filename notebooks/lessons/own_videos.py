@@ -78,9 +78,8 @@ def windows_of(features, size, hop=1):
     d). A shorter video is one window, its frames repeated evenly.
     """
     if len(features) < size:
-        return features[np.linspace(0, len(features) - 1, size).round().astype(int)][
-            None
-        ]
+        spread = np.linspace(0, len(features) - 1, size).round().astype(int)
+        return features[spread][None]
     starts = np.arange(0, len(features) - size + 1, hop)
     return features[starts[:, None] + np.arange(size)]
 
@@ -204,10 +203,9 @@ def moments_of(probabilities, size, frames, power=4):
     this power of its highest probability.
     """
     weights = probabilities.max(axis=1) ** power
-    near = [slice(max(0, k - size + 1), k + 1) for k in range(frames)]
-    return np.stack(
-        [np.average(probabilities[n], axis=0, weights=weights[n]) for n in near]
-    )
+    near = (slice(max(0, k - size + 1), k + 1) for k in range(frames))
+    said = [np.average(probabilities[n], axis=0, weights=weights[n]) for n in near]
+    return np.stack(said)
 
 
 # %% ../11_classify_your_own_videos.ipynb #11-5f4
@@ -222,9 +220,7 @@ class SavedClassifier:
         self.dataset, self.path = dataset, dataset.weights / MODEL
         self.facts = read_classifier(dataset)
         if not self.facts:
-            raise FileNotFoundError(
-                f"{dataset.name} has no classifier: run notebook 11"
-            )
+            raise FileNotFoundError(f"no classifier of {dataset.name}: run notebook 11")
 
     @cached_property
     def network(self):
@@ -273,18 +269,16 @@ def classify_video(path, classifier, folder):
     (what was odd, or ""). Raises ValueError if the video can't be read.
     """
     path = Path(path)
-    table, picture, annotated = (
-        folder / name for name in ("timeline.csv", "timeline.jpg", "annotated.mp4")
-    )
+    table, picture = folder / "timeline.csv", folder / "timeline.jpg"
+    annotated = folder / "annotated.mp4"
     with open_video(path) as video:
         frames, seconds = video.frames, int(video.frames / video.fps) + 1
     facts, odd = classifier.facts, []
     of = digest_of(path, classifier.path, facts)  # now: a video may still change
     if is_made(annotated, of) and table.exists() and picture.exists():
         return read_note(annotated)["row"]
-    classes, rate, threshold = (
-        facts[name] for name in ("classes", "per_second", "threshold")
-    )
+    classes, rate = facts["classes"], facts["per_second"]
+    threshold = facts["threshold"]
     network, head = classifier.network, classifier.head  # before a bar begins
     settings = {"total": seconds if frames else None, "unit": "s", "leave": False}
     with progress(desc=f"look at {path.name}", **settings) as bar:
