@@ -248,7 +248,7 @@ def moments_with(likeliest):
         ("AA--", [(0, 1, "A", 0.8), (1, 2, NO, 0.5)]),
         # a segment of half a second goes to its longer neighbour
         ("AAABAABB", [(0, 3, "A", 0.7), (3, 4, "B", 0.8)]),
-        ("AABAAA-BBBBB", [(0, 3, "A", 0.7), (3, 6, "B", 0.75)]),
+        ("AAAA-BBBBB", [(0, 2, "A", 0.8), (2, 5, "B", 0.75)]),
         ("B", [(0, 0.5, "B", 0.8)]),  # there is no other
     ],
 )
