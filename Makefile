@@ -43,7 +43,7 @@ test: .venv/installed-scale $(VGG16)
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 $(VGG16): | .venv/installed
-	@$(RUN) -c "from toolbox.vgg16 import vgg16_weights; vgg16_weights('weights')"
+	@$(RUN) -c "from toolbox.models import vgg16_weights; vgg16_weights('weights')"
 
 lab: .venv/installed
 	$(RUN) -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_get_the_videos.ipynb

@@ -20,9 +20,10 @@ from toolbox.clips import (
     join_clips,
     make_video_table,
     open_dataset,
+    to_network_size,
 )
 from toolbox.evaluation import segments_of
-from toolbox.models import as_array, fastest_network, head_of, look_at
+from toolbox.models import as_array, head_of, look_at, vgg16_backbone
 from toolbox.plots import caption_at
 
 import numpy as np
@@ -30,7 +31,6 @@ from keras.applications.vgg16 import preprocess_input
 from memory import REPOSITORY, peak_megabytes
 
 from lessons.own_videos import ClipClassifier, describe, moments_of, windows_of
-from lessons.transfer import to_network_size
 
 RATE, WINDOW = 4, 8  # as in tools/classify.py
 
@@ -104,16 +104,17 @@ def main():
     )
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     parser.add_argument(
-        "--way", help='to compute VGG16, such as "ncnn float32" (default: fastest)'
+        "--engine", help='what computes VGG16, such as "ncnn float32" (default: best)'
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         film = Path(folder) / "film.avi"
         length, classes = make_film(film, options.seconds)
-        network = fastest_network(REPOSITORY / "weights", preprocess_input, options.way)
+        network = vgg16_backbone(
+            REPOSITORY / "weights", preprocess_input, options.engine
+        )
         look = partial(
             look_at,
-            prepare=to_network_size,
             network=network.using(pooled=True),
             per_second=RATE,
         )

@@ -268,9 +268,8 @@ def make_classifier(dataset):
     from toolbox.models import head_of, one_model, vgg16_weights
 
     from lessons.own_videos import ClipClassifier, describe
-    from lessons.transfer import to_network_size
 
-    videos, features, problems = pooled_clips(dataset, to_network_size, RATE)
+    videos, features, problems = pooled_clips(dataset, RATE)
     tell_of_problems(f"{clip}: {problem}" for clip, problem in problems.items())
     train, test = (videos[videos["part"] == part] for part in ("train", "test"))
     labels, groups = train["class"].to_numpy(str), train["group"].to_numpy(str)
@@ -478,14 +477,13 @@ def watch(source, frames, fps, dataset, facts, folder):
     from toolbox.plots import caption_at
 
     from lessons.own_videos import moments_of
-    from lessons.transfer import to_network_size
 
     classes, rate, size = facts["classes"], facts["per_second"], facts["size"]
     odd = []
     with bar_over(
         f"look at {source.name}", math.ceil(rate * frames / fps) / rate
     ) as bar:
-        features = look_at(source, to_network_size, network, rate, odd, bar)
+        features = look_at(source, network, rate, odd, bar)
     probabilities = probabilities_of(features, head, size)
     moments = moments_of(probabilities, size, len(features))
     segments = segments_of(moments, classes, rate, facts["threshold"])

@@ -7,14 +7,16 @@ __all__ = ["ClipClassifier", "Live", "describe", "moments_of", "windows_of"]
 # No module named 'toolbox'? This notebook belongs in the course's folder notebooks/.
 from collections import deque
 
+from toolbox.clips import (
+    to_network_size,
+)
+
 import numpy as np
 from keras import ops
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
-
-from lessons.transfer import to_network_size
 
 
 # %% ../11_classify_your_own_videos.ipynb #11-af5

@@ -7,11 +7,9 @@ import time
 from hashlib import sha256
 
 from toolbox.models.vgg16 import load_vgg16
-from toolbox.page import quiet_start
+from toolbox.page import keras, quiet_start
 from toolbox.store import read_json, whole, write_json
 
-with quiet_start():
-    import keras
 import numpy as np
 import pandas as pd
 from keras import layers, ops

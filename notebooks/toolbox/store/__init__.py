@@ -7,9 +7,9 @@ NAMES = {
         is_whole_jpeg naming_damaged one_writer read_csv read_json save_array whole
         write_csv write_jpeg write_json
     """,
-    "growing_array": "FeatureFile way_of",
+    "growing_array": "FeatureFile",
     "kept": "kept",
-    "made": "digest_of",
+    "made": "digest_of is_made making note_of",
     "parquet": "Parts clips_to_do go_on",
     "steps": "check_step step",
 }
