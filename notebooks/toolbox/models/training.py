@@ -9,6 +9,7 @@ from toolbox.page import keras, progress
 from toolbox.store import digest_of, making, note_of, read_json
 
 import absl.logging
+import numpy as np
 import pandas as pd
 
 
@@ -67,7 +68,10 @@ def resumable(head, batches, weights, patience, *of):
     folder.mkdir(parents=True, exist_ok=True)
     losses = read_log(log)["val_loss"].tolist()
     for _ in range(done):
-        batches.on_epoch_end()  # so that the next epoch has its own order
+        batches.on_epoch_end()  # so that the next epoch has its own order ...
+    for state in head.variables:
+        if state.path.endswith("seed_generator_state"):  # ... and its own dropout
+            state.assign(state + np.array([0, done * len(batches)], "uint32"))
     yield [
         keras.callbacks.ModelCheckpoint(
             str(best),

@@ -256,12 +256,12 @@ def keras_engine(model):
 
     @functools.cache
     def up_to(layers):
-        outputs = [model.get_layer(name).output for name in layers]
-        return keras.Model(model.inputs, outputs)
+        maps = {name: model.get_layer(name).output for name in layers}
+        return keras.Model(model.inputs, maps)
 
     def compute(pixels, layers):
         found = up_to(layers).predict_on_batch(pixels)
-        return [np.asarray(maps, "float32") for maps in found]
+        return [np.asarray(found[name], "float32") for name in layers]
 
     return compute
 
