@@ -441,7 +441,7 @@ def main():
             train, dataset.folder, folder, options.extraction_rounds
         )
         paths = spread(extracted, options.frames)
-        network = vgg16.fastest_network(REPOSITORY / "weights", transfer.divide_by_255)
+        network = vgg16.vgg16_backbone(REPOSITORY / "weights", transfer.divide_by_255)
         recipe_base = vgg16.build_vgg16(vgg16.vgg16_weights(REPOSITORY / "weights"))
         features, speed = compare_features(
             paths, network, recipe_base, folder, options.rounds
@@ -466,7 +466,7 @@ def main():
     if options.memory_clips:
         compare_memory_of_clips(options.dataset, options.memory_clips)
     if options.ray_clips:
-        compare_ray(options.dataset, options.ray_clips, options.workers, network.way)
+        compare_ray(options.dataset, options.ray_clips, options.workers, network.engine)
     print(f"\nall of this took {(time.perf_counter() - started) / 60:.0f} minutes")
 
 

@@ -23,8 +23,6 @@ import pytest
 from clips import write_clip
 from PIL import Image
 
-from lessons.transfer import to_network_size
-
 # Clips to look at
 
 
@@ -76,7 +74,7 @@ def test_pictures_are_seen_in_batches_and_split_into_clips(tmp_path):
         write_clip(tmp_path / "a.avi", frames=30),
         write_clip(tmp_path / "b.avi", frames=75),
     )
-    clips = [pictures_of(one, to_network_size, 5 / 3) for one in (path, other)]
+    clips = [pictures_of(one, 5 / 3) for one in (path, other)]
     assert [clip.shape for clip in clips] == [(2, 224, 224, 3), (5, 224, 224, 3)]
     sizes = []
 

@@ -2,13 +2,13 @@
 
 from toolbox.clips.clip_table import make_video_table
 from toolbox.clips.extract import extract_frames
+from toolbox.clips.read import load_frame
 
 import pytest
 from clips import make_dataset, write_clip
 
 from lessons.frame_table import build_frame_table
 from lessons.frames import extract_clip
-from lessons.transfer import load_frame
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from toolbox.clips.clip_table import make_video_table
+from toolbox.clips.read import frames_shown, to_network_size
 from toolbox.models.clip_features import look_at
-from toolbox.models.vgg16 import fastest_network
+from toolbox.models.vgg16 import vgg16_backbone
 
 import nbformat
 import numpy as np
@@ -23,15 +24,13 @@ import pytest
 from clips import COURSE, cut, make_dataset, write_clip
 from keras.applications.vgg16 import preprocess_input
 
-from lessons.transfer import to_network_size
-
 ray = pytest.importorskip("ray", reason="Ray is an extra: see requirements-scale.txt")
 scale = pytest.importorskip("lessons.scale")
 cluster = pytest.importorskip("toolbox.models.ray_cluster")
 parts_module = pytest.importorskip("toolbox.store.parquet")
 Parts, go_on = parts_module.Parts, parts_module.go_on
 
-WAY = "Keras float32"
+ENGINE = "Keras float32"
 
 
 @pytest.fixture
@@ -89,14 +88,14 @@ def check_the_broken(clips, parts):
 @pytest.fixture(scope="module")
 def network(weights_folder):
     """VGG16 as the shared store runs it, pooled."""
-    return fastest_network(weights_folder, preprocess_input, WAY).using(pooled=True)
+    return vgg16_backbone(weights_folder, preprocess_input, ENGINE).using(pooled=True)
 
 
 @pytest.fixture
 def worker(network, weights_folder, parts):
     """A worker in this process."""
     return scale.FeatureWorker(
-        weights_folder, parts.root, WAY, batch=3, network=network
+        weights_folder, parts.root, ENGINE, batch=3, network=network
     )
 
 
@@ -104,14 +103,8 @@ def test_frames_are_those_by_the_clock(clips):
     row = scale.frames_of(clips.iloc[0].to_dict(), 2)
     frames = scale.as_frames(row["frames"])
     assert frames.shape == (4, 224, 224, 3) and row["problem"] == ""
-    seen = []
-    look_at(
-        row["path"],
-        to_network_size,
-        lambda batch: seen.append(batch) or batch[:, 0, 0],
-        2,
-    )
-    assert np.array_equal(np.concatenate(seen), frames)
+    seen = [to_network_size(frame) for frame in frames_shown(row["path"], 2)]
+    assert np.array_equal(seen, frames)
     assert row["clip"] == clips["clip"][0] and row["decoded"] <= time.time()
 
 
@@ -130,22 +123,21 @@ def test_a_worker_computes_what_the_store_keeps(clips, worker, parts, network):
     assert all(r["decoded"] <= r["started"] <= r["finished"] for r in reports)
     found = parts.features()
     for clip, path in zip(clips["clip"][:3], clips["path"], strict=False):
-        stored = (
-            look_at(path, to_network_size, network, 2)
-            .astype("float16")
-            .astype("float32")
-        )
+        stored = look_at(path, network, 2).astype("float16").astype("float32")
         apart = np.abs(found[clip] - stored).max(axis=1) / stored.max(axis=1)
         assert apart.max() <= 2**-8
 
 
 def test_a_worker_is_warm_before_its_first_part(network, weights_folder, tmp_path):
     looked = []
-    network = network.using(
-        engine=lambda x: looked.append(len(x)) or np.ones((len(x), 7, 7, 512))
-    )
+
+    def compute(pixels, layers):
+        looked.append(len(pixels))
+        return [np.ones((len(pixels), 7, 7, 512))]
+
+    network = network.using(load=lambda: (compute, None))
     scale.FeatureWorker(
-        weights_folder, tmp_path / "parts", WAY, batch=5, network=network
+        weights_folder, tmp_path / "parts", ENGINE, batch=5, network=network
     )
     assert looked == [5]
 
@@ -176,7 +168,7 @@ def running_ray():
 def settings(weights_folder, parts, threads=1):
     """The arguments of a scale.FeatureWorker."""
     places = {"weights": str(weights_folder), "parts": parts.root}
-    return places | {"way": WAY, "threads": threads, "batch": 4}
+    return places | {"engine": ENGINE, "threads": threads, "batch": 4}
 
 
 def test_a_pool_without_a_seat_for_decoding_is_refused(

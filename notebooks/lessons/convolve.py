@@ -24,10 +24,8 @@ from toolbox.clips import evenly_spaced
 from toolbox.models import (
     warm_up_and_cosine,
 )
-from toolbox.page import quiet_start
+from toolbox.page import keras
 
-with quiet_start():
-    import keras
 import numpy as np
 from keras import layers, ops
 

@@ -38,10 +38,8 @@ from toolbox.evaluation import (
 from toolbox.models import (
     as_array,
 )
-from toolbox.page import quiet_start
+from toolbox.page import keras
 
-with quiet_start():
-    import keras
 import numpy as np
 import pandas as pd
 from keras import layers, ops

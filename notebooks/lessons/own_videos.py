@@ -28,6 +28,7 @@ from toolbox.clips import (
     annotate,
     open_video,
     strip_of,
+    to_network_size,
 )
 from toolbox.evaluation import (
     out_of_group,
@@ -68,8 +69,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
-
-from lessons.transfer import to_network_size
 
 
 # %% ../11_classify_your_own_videos.ipynb #11-af5
@@ -172,7 +171,7 @@ def train_classifier(dataset, per_second=PER_SECOND, size=SIZE, keep=0.9):
     known classes that the threshold lets pass. Clips that can't be read are listed and
     left out. Raises ValueError if fewer than two classes are left.
     """
-    videos, features, problems = pooled_clips(dataset, to_network_size, per_second)
+    videos, features, problems = pooled_clips(dataset, per_second)
     for clip, problem in problems.items():
         print(f"  {clip}: {problem}")
     train, test = (videos[videos["part"] == part] for part in ("train", "test"))
@@ -288,7 +287,7 @@ def classify_video(path, classifier, folder):
     network, head = classifier.network, classifier.head  # before a bar begins
     settings = {"total": seconds if frames else None, "unit": "s", "leave": False}
     with progress(desc=f"look at {path.name}", **settings) as bar:
-        features = look_at(path, to_network_size, network, rate, odd, bar)
+        features = look_at(path, network, rate, odd, bar)
     said = probabilities_of(features, head, facts["size"])
     moments = moments_of(said, facts["size"], len(features))
     segments = segments_of(moments, classes, rate, threshold)

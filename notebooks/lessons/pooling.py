@@ -14,10 +14,7 @@ __all__ = [
 # %% ../06_fix_one_bug_at_a_time.ipynb #06-5de
 # No module named 'toolbox'? This notebook belongs in the course's folder notebooks/.
 
-from toolbox.page import quiet_start
 
-with quiet_start():
-    pass
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression

@@ -15,10 +15,10 @@ __all__ = [
 import os
 import time
 
-from toolbox.clips import frames_shown
+from toolbox.clips import frames_shown, to_network_size
 from toolbox.models import (
     check_seats,
-    fastest_network,
+    vgg16_backbone,
 )
 from toolbox.page import quiet_start
 from toolbox.store import Parts
@@ -26,8 +26,6 @@ from toolbox.store import Parts
 import numpy as np
 import ray
 from keras.applications.vgg16 import preprocess_input
-
-from lessons.transfer import to_network_size
 
 
 # %% ../12_scale_out.ipynb #12-fd5
@@ -62,23 +60,23 @@ class FeatureWorker:
     """VGG16 in a process of its own: takes clips with their frames, writes features as
     a part.
 
-    weights: the folder of VGG16's weights; parts: folder or URI for the results; way:
-    how VGG16 is run, see `toolbox.models.ways`; threads: how many cores it may use,
-    None for all; batch: frames that it sees at once; network: a pooled Network that is
-    loaded already.
+    weights: the folder of VGG16's weights; parts: folder or URI for the results;
+    engine: what computes VGG16, see `toolbox.models.engines`; threads: how many cores
+    it may use, None for all; batch: frames that it sees at once; network: a pooled
+    Backbone that is loaded already.
     """
 
-    def __init__(self, weights, parts, way, threads=None, batch=16, network=None):
+    def __init__(self, weights, parts, engine, threads=None, batch=16, network=None):
         if threads:
             import tensorflow as tf
 
             os.environ["OMP_NUM_THREADS"] = str(threads)
             tf.config.threading.set_intra_op_parallelism_threads(threads)
-        with quiet_start():
-            network = network or fastest_network(weights, preprocess_input, way)
+        network = network or vgg16_backbone(weights, preprocess_input, engine)
         self.network, self.batch = network.using(pooled=True), batch
         self.parts = Parts(parts)
-        self.look(np.zeros((batch, 224, 224, 3), "uint8"))
+        with quiet_start():
+            self.look(np.zeros((batch, 224, 224, 3), "uint8"))
 
     def look(self, frames):
         """The features, float32 (n, 512), of RGB uint8 frames (n, 224, 224, 3)."""
@@ -138,7 +136,7 @@ def ray_pipeline(clips, workers, settings, gpus=0, clips_a_part=2, rate=4):
     `FeatureWorker`, threads included; gpus: for each worker. Ray must be running
     (`toolbox.models.start_ray`). Raises ValueError if it has too few seats or GPUs.
     """
-    check_seats(workers, settings["threads"], gpus, others=DECODING_SEAT)
+    check_seats(workers * settings["threads"] + DECODING_SEAT, workers * gpus)
     jobs, count = clips.to_dict("records"), -(-len(clips) // clips_a_part)
     rows = ray.data.from_items(jobs, override_num_blocks=count)
     rows = rows.map(
