@@ -1,9 +1,7 @@
 """Notebook 01: which frames of a clip are kept, and what becomes of them."""
 
-import json
 import math
 
-from toolbox.clips.clip_table import make_video_table
 from toolbox.clips.extract import extract_frames
 
 import cv2
@@ -13,14 +11,10 @@ import pytest
 from clips import (
     UCF101_CLIPS,
     cut,
-    files_of,
-    kill_when,
     make_dataset,
     needs_ucf101_clips,
     read_all,
-    run_python,
     slow_down,
-    start_python,
     write_clip,
 )
 
@@ -128,12 +122,6 @@ def test_clips_of_ucf101(name, expected):
     assert np.array_equal(sampled, [everything[number] for number in expected])
 
 
-def test_only_one_frame_is_held_at_a_time(tmp_path):
-    frames = sample_frames(write_clip(tmp_path / "clip.avi", 50), 25)
-    assert iter(frames) is frames  # a generator, not a list
-    assert next(frames).shape == (48, 64, 3)
-
-
 # Odd clips
 
 
@@ -148,41 +136,12 @@ def test_a_clip_that_breaks_off_keeps_its_frames_and_says_so(tmp_path):
     assert len(list((tmp_path / "frames").iterdir())) == count
 
 
-def test_problems_need_not_be_asked_for(tmp_path):
-    clip = cut(write_clip(tmp_path / "clip.avi", 100, size=(320, 240)), 0.6)
-    assert len(list(sample_frames(clip))) in (2, 3)
-
-
 def test_a_clip_that_cannot_be_read(tmp_path):
     (tmp_path / "page.avi").write_text("<html>404 Not Found</html>\n" * 100)
     with pytest.raises(ValueError, match="not a video that OpenCV can open"):
         list(sample_frames(tmp_path / "page.avi"))
     with pytest.raises(ValueError, match="the file is missing"):
         extract_clip(tmp_path / "gone.avi", "gone", tmp_path)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"size": (8, 8)},
-        {"size": (48, 80)},
-        {"size": (3840, 2160), "frames": 3},
-        {"colour": False},
-        {"frames": 1},
-    ],
-    ids=["8x8", "portrait", "4k", "grey", "one frame"],
-)
-@pytest.mark.parametrize("suffix", ["avi", "mp4"])
-def test_odd_shapes_and_lengths(tmp_path, settings, suffix):
-    settings = {"frames": 30} | settings
-    clip = write_clip(tmp_path / f"clip.{suffix}", **settings)
-    (tmp_path / "frames").mkdir()
-    expected = -(-settings["frames"] // 25)
-    assert extract_clip(clip, "clip", tmp_path / "frames") == (expected, "")
-    width, height = settings.get("size", (64, 48))
-    for k in range(expected):
-        frame = cv2.imread(str(tmp_path / "frames" / f"clip_frame{k}.jpg"))
-        assert frame.shape == (height, width, 3)
 
 
 # What is written
@@ -203,37 +162,6 @@ def test_files_are_numbered_and_keep_their_colours(tmp_path):
     assert (round(blue, -1), round(green, -1), round(red, -1)) == (220, 60, 20)
 
 
-EXTRACT = """
-import sys
-from pathlib import Path
-import pandas as pd
-from lessons.frames import extract_clip
-from toolbox.clips.extract import extract_frames
-table, source, folder = map(Path, sys.argv[1:])
-extract_frames(extract_clip, pd.read_csv(table), source, folder, 25, threads=2)
-"""
-
-
-def test_killed_and_run_again_it_leaves_the_same_bytes(tmp_path):
-    source = make_dataset(
-        tmp_path / "set", groups=2, clips=12, frames=50, size=(320, 240)
-    )
-    videos, _ = make_video_table(source)
-    videos.to_csv(tmp_path / "videos.csv", index=False)
-    arguments = (EXTRACT, tmp_path / "videos.csv", source, tmp_path / "killed")
-    journal = tmp_path / "killed.jsonl"
-    run = start_python(*arguments)
-    kill_when(run, lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 2)
-    finished = [json.loads(line)["clip"] for line in journal.read_text().splitlines()]
-    assert 2 <= len(finished) < len(videos)
-
-    run_python(*arguments)
-    report = extract_frames(extract_clip, videos, source, tmp_path / "undisturbed", 25)
-    assert report["frames"].tolist() == [50] * len(videos)
-    assert files_of(tmp_path / "killed") == files_of(tmp_path / "undisturbed")
-    assert journal.read_bytes() == (tmp_path / "undisturbed.jsonl").read_bytes()
-
-
 def test_a_report_has_a_row_for_each_clip(tmp_path):
     source = make_dataset(tmp_path / "set", groups=1, clips=1, frames=51)
     (source / "Run" / "a_page.avi").write_text("<html>404 Not Found</html>")
@@ -248,8 +176,3 @@ def test_a_report_has_a_row_for_each_clip(tmp_path):
         ["a_page", 0, "not a video that OpenCV can open"],
         ["v_Run_g01_c01", 3, ""],
     ]
-    journal = (tmp_path / "train_1.jsonl").read_bytes()
-    extract_frames(
-        extract_clip, videos, source, tmp_path / "train_1"
-    )  # tries the bad clip again
-    assert (tmp_path / "train_1.jsonl").read_bytes() == journal

@@ -2,25 +2,18 @@
 meanwhile.
 """
 
-import json
-import os
-import re
-import signal
-import sys
 import time
 from functools import partial
-from pathlib import Path
 
 from toolbox.clips.clip_table import make_video_table
 from toolbox.models.clip_features import look_at
 from toolbox.models.vgg16 import fastest_network
 
-import nbformat
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from clips import COURSE, cut, make_dataset, write_clip
+from clips import cut, make_dataset, write_clip
 from keras.applications.vgg16 import preprocess_input
 
 from lessons.transfer import to_network_size
@@ -115,12 +108,6 @@ def test_frames_are_those_by_the_clock(clips):
     assert row["clip"] == clips["clip"][0] and row["decoded"] <= time.time()
 
 
-def test_black_frames_keep_their_size():
-    black = np.zeros((2, 224, 224, 3), "uint8")
-    assert np.array_equal(scale.as_frames(black.tobytes()), black)
-    assert scale.as_frames(b"").shape == (0, 224, 224, 3)
-
-
 def test_a_worker_computes_what_the_store_keeps(clips, worker, parts, network):
     reports = list(
         go_on(clips.head(3), parts, partial(scale.plain_loop, worker=worker, rate=2))
@@ -137,17 +124,6 @@ def test_a_worker_computes_what_the_store_keeps(clips, worker, parts, network):
         )
         apart = np.abs(found[clip] - stored).max(axis=1) / stored.max(axis=1)
         assert apart.max() <= 2**-8
-
-
-def test_a_worker_is_warm_before_its_first_part(network, weights_folder, tmp_path):
-    looked = []
-    network = network.using(
-        engine=lambda x: looked.append(len(x)) or np.ones((len(x), 7, 7, 512))
-    )
-    scale.FeatureWorker(
-        weights_folder, tmp_path / "parts", WAY, batch=5, network=network
-    )
-    assert looked == [5]
 
 
 def test_broken_clips_are_listed_by_the_plain_loop(broken_clips, worker, parts):
@@ -217,30 +193,6 @@ def test_a_killed_worker_loses_nothing(
         assert np.allclose(features, theirs[clip], rtol=1e-4, atol=1e-3)
 
 
-def dies_of_the_first(clip, rate=2):
-    """In place of `frames_of`: a clip that takes its decoder's process down."""
-    if clip["clip"].endswith("_g01_c01"):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return scale.frames_of(clip, rate)
-
-
-def test_a_clip_that_kills_its_decoder_is_given_up_and_listed(
-    running_ray, clips, weights_folder, parts, monkeypatch
-):
-    ray.cloudpickle.register_pickle_by_value(
-        sys.modules[__name__]
-    )  # the workers lack this file
-    pool, clips = settings(weights_folder, parts), clips.head(3)
-    compute = partial(
-        scale.ray_pipeline, workers=1, settings=pool, clips_a_part=1, rate=2
-    )
-    with monkeypatch.context() as patch:
-        patch.setattr(scale, "frames_of", dies_of_the_first)
-        list(go_on(clips, parts, compute))
-    assert parts.keep_finished(clips) == set(clips["clip"][1:])
-    assert parts.problems(clips)["clip"].tolist() == [clips["clip"][0]]
-
-
 def test_the_picture_has_a_bar_for_each_part_and_marks_the_victim():
     reports = pd.DataFrame({"worker": [7, 8, 8], "decoded": [0.0, 1, 2]})
     reports = reports.assign(started=[1.0, 1.5, 4], finished=[3.0, 4, 6])
@@ -252,20 +204,3 @@ def test_the_picture_has_a_bar_for_each_part_and_marks_the_victim():
     assert bars == [1, 2] and "Killed after 4 s" in axis.get_title(loc="left")
     [axis] = cluster.draw_workers(reports).axes
     assert "Nobody" in axis.get_title(loc="left")
-
-
-def test_the_cluster_of_the_page_has_only_keys_that_ray_knows():
-    jsonschema, yaml = pytest.importorskip("jsonschema"), pytest.importorskip("yaml")
-    notebook = nbformat.read(COURSE / "notebooks" / "12_scale_out.ipynb", as_version=4)
-    text = "\n".join(cell.source for cell in notebook.cells)
-    described = yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
-    schema = Path(ray.__file__).parent / "autoscaler" / "ray-schema.json"
-    jsonschema.validate(described, json.loads(schema.read_text()))
-    assert described["head_node_type"] in described["available_node_types"]
-    assert f"ray:{ray.__version__}-py" in described["docker"]["image"]
-    mounted = re.search(r"-v (\S+):\1$", described["docker"]["run_options"][0])[1]
-    assert mounted in described["initialization_commands"][-1]
-    assert (
-        f"cd {mounted}" in described["setup_commands"][0]
-        and "file_mounts" not in described
-    )

@@ -1,8 +1,5 @@
 """toolbox.clips.read: opening clips, the time of each frame, frames to show."""
 
-import os
-import sys
-
 from toolbox.clips.read import (
     evenly_spaced,
     frames_to_show,
@@ -16,15 +13,11 @@ from toolbox.clips.read import (
 import numpy as np
 import pytest
 from clips import (
-    UCF101_CLIPS,
-    as_another_user,
     claim_rate,
     cut,
     cut_before_frames,
     cv2,
-    needs_ucf101_clips,
     read_all,
-    run_python,
     slow_down,
     write_av1,
     write_clip,
@@ -188,49 +181,6 @@ def test_a_screen_recording_is_whole(tmp_path, suffix, codec):
     )
 
 
-@pytest.mark.parametrize(("suffix", "codec"), KINDS[:2])
-def test_a_screen_recording_cut_off_says_when(tmp_path, suffix, codec):
-    clip = write_with_pyav(
-        tmp_path / f"clip{suffix}", codec, frames=60, times=SHOWN, fps=30
-    )
-    left = len(read_all(cut(clip, 0.6)))
-    assert 10 < left < 50
-    positions, problem = positions_of(clip)
-    seconds = SHOWN[left - 1] - SHOWN[0]
-    assert positions[-1] == round(30 * seconds)
-    assert problem == f"breaks off after {seconds:.1f} of 11.2 s"
-
-
-def test_timestamps_are_believed_where_the_rate_is_not(tmp_path):
-    clip = write_with_pyav(
-        tmp_path / "a.webm", "libvpx-vp9", frames=60, times=SHOWN, fps=1000
-    )
-    positions, problem = positions_of(clip)
-    assert positions == np.floor(25 * (SHOWN - SHOWN[0]) + 0.5).tolist()
-    assert problem == "claims 1000 frames a second; taken as 25"
-
-
-@needs_ucf101_clips
-@pytest.mark.parametrize(
-    ("name", "total"),
-    [
-        (
-            "v_ApplyEyeMakeup_g01_c01",
-            164,
-        ),  # its timestamps begin at 40 ms, and the last says 0
-        ("v_BaseballPitch_g01_c01", 107),
-        ("v_Biking_g05_c02", 201),
-        ("v_Punch_g03_c01", 108),
-    ],
-)
-def test_clips_of_ucf101(name, total):
-    path = UCF101_CLIPS / f"{name}.avi"
-    assert positions_of(path) == (list(range(total)), "")
-    facts = probe(path)
-    assert (facts["frames"], facts["width"], facts["height"]) == (total, 320, 240)
-    assert round(facts["fps"], 2) in (25, 29.97)
-
-
 @pytest.mark.parametrize("codec", ["MJPG", "mp4v"])
 def test_a_clip_cut_off_says_where(tmp_path, codec):
     clip = cut(
@@ -241,16 +191,6 @@ def test_a_clip_cut_off_says_where(tmp_path, codec):
     positions, problem = positions_of(clip)
     assert positions == list(range(left))
     assert problem == f"breaks off after {left} of 100 frames"
-
-
-def test_a_clip_with_two_oddities_tells_both(tmp_path):
-    clip = claim_rate(
-        write_clip(tmp_path / "clip.avi", 100, size=(320, 240)), 1000, 1000, 1
-    )
-    _, problem = positions_of(cut(clip, 0.6))
-    assert problem.startswith(
-        "claims 1000 frames a second; taken as 25; breaks off after "
-    )
 
 
 @pytest.mark.parametrize(
@@ -344,43 +284,6 @@ def test_the_reason_why_a_clip_cannot_be_read(tmp_path):
         ), name
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
-def test_a_name_that_is_not_unicode_is_told(tmp_path):
-    path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
-    write_clip(tmp_path / "clip.mp4", frames=5).rename(path)
-    script = """
-from pathlib import Path
-from toolbox.clips.read import probe, result_or_problem
-[path] = Path.cwd().iterdir()
-print(result_or_problem(probe, path))
-"""  # OpenCV crashes at such a name, so in a process of its own
-    done = run_python(f"import os; os.chdir({str(tmp_path)!r})\n{script}")
-    assert done == "(None, 'the name is not Unicode; rename it')\n"
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
-def test_a_pipe_is_not_waited_for(tmp_path):
-    os.mkfifo(tmp_path / "pipe.avi")
-    assert result_or_problem(probe, tmp_path / "pipe.avi") == (None, "not a file")
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows locks files in another way")
-def test_a_locked_file_is_told(shared_folder):
-    clip = write_clip(shared_folder / "clip.avi")
-    clip.chmod(0)
-    with as_another_user():
-        assert result_or_problem(probe, clip) == (
-            None,
-            "no permission to read the file",
-        )
-
-
-def test_a_result_comes_without_a_problem(tmp_path):
-    clip = write_clip(tmp_path / "clip.avi", frames=7)
-    facts, problem = result_or_problem(probe, clip)
-    assert (facts["frames"], problem) == (7, "")
-
-
 # Frames to show
 
 
@@ -394,13 +297,6 @@ def test_frames_to_show_are_spread_from_first_to_last_in_rgb(tmp_path):
     )  # colour order shows
 
 
-def test_a_short_clip_shows_all_its_frames(tmp_path):
-    clip = write_clip(tmp_path / "clip.avi", frames=3)
-    assert np.array_equal(
-        frames_to_show(clip, 10), [rgb(frame) for frame in read_all(clip)]
-    )
-
-
 def test_frames_to_show_are_scaled_down_but_not_up(tmp_path):
     wide = write_clip(tmp_path / "wide.avi", frames=2, size=(640, 360))
     assert [frame.shape for frame in frames_to_show(wide, 2)] == [(180, 320, 3)] * 2
@@ -408,15 +304,6 @@ def test_frames_to_show_are_scaled_down_but_not_up(tmp_path):
     assert middle_frame(wide, width=100).shape == (56, 100, 3)
     small = write_clip(tmp_path / "small.avi", frames=2, size=(64, 48))
     assert frames_to_show(small, 2)[0].shape == (48, 64, 3)
-
-
-def test_a_clip_cut_off_shows_fewer_frames(tmp_path):
-    clip = cut(write_clip(tmp_path / "clip.avi", frames=50), 0.6)
-    left = [rgb(frame) for frame in read_all(clip)]
-    shown = frames_to_show(clip, 10)
-    wanted = [0, 5, 11, 16, 22, 27, 33, 38, 44, 49]
-    assert np.array_equal(shown, [left[index] for index in wanted if index < len(left)])
-    assert 0 < len(shown) < 10
 
 
 def test_of_a_long_clip_only_the_first_minute_is_read(tmp_path):
