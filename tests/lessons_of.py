@@ -30,14 +30,9 @@ def only_defines(node):
     """Whether a statement of a notebook defines something and does nothing."""
     if isinstance(node, ast.With):  # with quiet_start(): import keras
         return all(map(only_defines, node.body))
-    if isinstance(node, ast.Assign):
-        kinds = (
-            ast.Constant,
-            ast.Tuple,
-            ast.List,
-            ast.Dict,
-            ast.UnaryOp,
-            ast.expr_context,
-        )
-        return all(isinstance(part, kinds) for part in ast.walk(node.value))
+    if isinstance(node, ast.Assign) and isinstance(
+        node.targets[0], ast.Name | ast.Tuple
+    ):
+        literals = ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.expr_context
+        return all(isinstance(part, literals) for part in ast.walk(node.value))
     return isinstance(node, DEFINITIONS)

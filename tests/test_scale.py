@@ -10,19 +10,20 @@ from toolbox.models.clip_features import look_at
 from toolbox.models.vgg16 import fastest_network
 
 import numpy as np
-import pandas as pd
 import psutil
 import pytest
 from clips import cut, make_dataset, write_clip
 from keras.applications.vgg16 import preprocess_input
+from lessons_of import lesson
+from pocket import check_pages, executed, run_course
 
 from lessons.transfer import to_network_size
 
 ray = pytest.importorskip("ray", reason="Ray is an extra: see requirements-scale.txt")
-scale = pytest.importorskip("lessons.scale")
 cluster = pytest.importorskip("toolbox.models.ray_cluster")
 parts_module = pytest.importorskip("toolbox.store.parquet")
 Parts, go_on = parts_module.Parts, parts_module.go_on
+pytestmark, scale = pytest.mark.slow, lesson("12")
 
 WAY = "Keras float32"
 
@@ -93,6 +94,16 @@ def worker(network, weights_folder, parts):
     )
 
 
+def test_notebook_12_computes_what_the_others_keep(course, pocket):
+    knobs = "CLIPS=8", "CLIPS_A_PART=1", "WORKERS=1", "COMPARE=[]", "FRAMES_AT_ONCE=4"
+    done = run_course(course, pocket, "00 12", *knobs)
+    assert done.returncode == 0, done.stderr
+    check_pages(course, "00 12")
+    assert "was killed; workers that reported" in str(executed(course, "12").cells)
+    clips = Parts(course / "data" / "pocket" / "features_parquet").about()["clip"]
+    assert len(clips) == 8 and clips.is_unique
+
+
 def test_frames_are_those_by_the_clock(clips):
     row = scale.frames_of(clips.iloc[0].to_dict(), 2)
     frames = scale.as_frames(row["frames"])
@@ -150,7 +161,7 @@ def running_ray():
 
 
 def settings(weights_folder, parts, threads=1):
-    """The arguments of a scale.FeatureWorker."""
+    """The arguments of a FeatureWorker."""
     places = {"weights": str(weights_folder), "parts": parts.root}
     return places | {"way": WAY, "threads": threads, "batch": 4}
 
@@ -191,16 +202,3 @@ def test_a_killed_worker_loses_nothing(
     theirs = parts.features()
     for clip, features in by_ray.features().items():
         assert np.allclose(features, theirs[clip], rtol=1e-4, atol=1e-3)
-
-
-def test_the_picture_has_a_bar_for_each_part_and_marks_the_victim():
-    reports = pd.DataFrame({"worker": [7, 8, 8], "decoded": [0.0, 1, 2]})
-    reports = reports.assign(started=[1.0, 1.5, 4], finished=[3.0, 4, 6])
-    [axis] = cluster.draw_workers(reports, victim=7, killed_at=3.5).axes
-    assert [text.get_text() for text in axis.get_yticklabels()] == [
-        *("decoded", "process 7", "process 8")
-    ]
-    bars = [len(bars.get_paths()) for bars in axis.collections]
-    assert bars == [1, 2] and "Killed after 4 s" in axis.get_title(loc="left")
-    [axis] = cluster.draw_workers(reports).axes
-    assert "Nobody" in axis.get_title(loc="left")
