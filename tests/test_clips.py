@@ -71,14 +71,6 @@ def test_a_picture_that_stands_still_is_shown_as_long_as_it_stands(tmp_path, kin
     assert numbers_shown(clip)[:8] == [0, 2, 3, 3, 3, 3, 4, 6]
 
 
-def test_the_first_frame_is_the_beginning_whatever_its_timestamp(tmp_path):
-    times = 5 + np.arange(10) / 10
-    clip = write_with_pyav(
-        tmp_path / "clip.mkv", frames=numbered(10), size=(64, 64), times=times, fps=10
-    )
-    assert numbers_shown(clip) == [0, 2, 5, 7]
-
-
 def test_memory_holds_one_frame(tmp_path):
     clip = write_with_pyav(tmp_path / "clip.mp4", frames=numbered(100), size=(64, 64))
     frames = frames_shown(clip, 4)

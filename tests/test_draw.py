@@ -6,7 +6,6 @@ import base64
 import html
 import io
 import re
-from itertools import pairwise
 
 from toolbox.plots.frames import animate, show_frames
 from toolbox.plots.scores import (
@@ -95,12 +94,6 @@ def test_an_animation_of_clips_of_any_size():
         assert abs(lower_left - 40 * moment).max() < 8
 
 
-def test_odd_titles_can_be_drawn():
-    picture, alt = picture_in(animate([[frame_of(64, 48)]] * len(ODD), ODD))
-    assert picture.n_frames == 1
-    assert alt == f"Animation: {', '.join(ODD)}"
-
-
 def test_an_animation_too_large_shows_fewer_moments_for_longer():
     """A picture of 1000 x 1016 pixels has 1.016 million, so 39 fit into 40 million:
     every third of 100 moments is shown.
@@ -175,15 +168,3 @@ def test_intervals_are_drawn_from_above_as_the_rows_come():
     assert drawn[4][0] == [1 / 14] * 2
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["test", "on training groups", "chance, 7%"]
-
-
-def test_the_caption_of_a_frame_fits_above_it():
-    """The longest class name of the built-in clips, and its row's usual width and
-    height.
-    """
-    figure = show_frames([frame_of(64, 48)] * 7, ["WalkBackwards"] * 7, title="All")
-    figure.canvas.draw()
-    boxes = [axis.title.get_window_extent() for axis in figure.axes]
-    assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
-    assert figure.axes[0].title.get_fontsize() >= 10
-    assert boxes[0].y1 < figure.bbox.y1

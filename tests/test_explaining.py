@@ -12,11 +12,10 @@ from toolbox.clips.masks import (
     without_scene,
 )
 from toolbox.evaluation.groups_left_out import mixed_folds, spread_over
-from toolbox.models.clip_features import each, pictures_of, see
-from toolbox.plots.scores import draw_by_group, draw_heat
+from toolbox.models.clip_features import pictures_of, see
+from toolbox.plots.scores import draw_heat
 
 import cv2
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,18 +48,6 @@ def test_mixed_folds_share_out_each_groups_clips_of_each_class():
     table = pd.crosstab([labels, groups], folds)
     assert table.shape == (4, 3) and (table == 1).all(axis=None)
     assert not (folds == mixed_folds(labels, groups, seed=1)).all()
-
-
-def test_each_picture_of_each_clip_is_changed():
-    clips, marks = (
-        [np.ones((2, 3, 3)), np.ones((1, 3, 3))],
-        [np.array([2, 3]), np.array([4])],
-    )
-    changed = each(lambda picture, mark: picture * mark, clips, marks)
-    assert [clip[:, 0, 0].tolist() for clip in changed] == [[2, 3], [4]]
-    assert each(len, []) == []
-    with pytest.raises(ValueError, match="zip"):  # a clip without its marks
-        each(lambda picture, mark: picture, clips[:1], marks)
 
 
 def test_pictures_are_seen_in_batches_and_split_into_clips(tmp_path):
@@ -136,25 +123,3 @@ def test_heat_is_red_for_and_blue_against():
     assert (drawn[35, 35] == 100).all()
     assert (draw_heat(frame, heat, limit=20)[2, 2] < 120).all()
     assert (draw_heat(frame, 0 * heat) == frame).all()
-
-
-def test_the_table_of_classes_and_groups_holds_the_means():
-    right, labels = np.array([1, 0, 1, 1], bool), np.array(["a", "a", "b", "b"])
-    figure = draw_by_group(right, labels, np.array(["g1", "g2", "g1", "g1"]), "title")
-    texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts == [
-        "100%",
-        "0%",
-        "50%",
-        "100%",
-        "100%",
-        "100%",
-        "0%",
-        "75%",
-    ]  # b has no g2
-    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == [
-        "a",
-        "b",
-        "all",
-    ]
-    plt.close(figure)

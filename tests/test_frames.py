@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from clips import (
-    UCF101_CLIPS,
     cut,
     make_dataset,
-    needs_ucf101_clips,
     read_all,
     slow_down,
     write_clip,
@@ -106,22 +104,6 @@ def test_a_clip_of_variable_frame_rate_is_sampled_by_time(tmp_path):
     )
 
 
-@needs_ucf101_clips
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("v_ApplyEyeMakeup_g01_c01", [0, 25, 50, 75, 100, 125, 150]),
-        ("v_BaseballPitch_g01_c01", [0, 30, 60, 90]),
-        ("v_Biking_g05_c02", [0, 30, 60, 90, 120, 150, 180]),
-        ("v_Punch_g03_c01", [0, 25, 50, 75, 100]),
-    ],
-)
-def test_clips_of_ucf101(name, expected):
-    everything = read_all(UCF101_CLIPS / f"{name}.avi")
-    sampled = list(sample_frames(UCF101_CLIPS / f"{name}.avi"))
-    assert np.array_equal(sampled, [everything[number] for number in expected])
-
-
 # Odd clips
 
 
@@ -134,14 +116,6 @@ def test_a_clip_that_breaks_off_keeps_its_frames_and_says_so(tmp_path):
     (tmp_path / "frames").mkdir()
     assert extract_clip(clip, "clip", tmp_path / "frames", 25) == (count, problems[0])
     assert len(list((tmp_path / "frames").iterdir())) == count
-
-
-def test_a_clip_that_cannot_be_read(tmp_path):
-    (tmp_path / "page.avi").write_text("<html>404 Not Found</html>\n" * 100)
-    with pytest.raises(ValueError, match="not a video that OpenCV can open"):
-        list(sample_frames(tmp_path / "page.avi"))
-    with pytest.raises(ValueError, match="the file is missing"):
-        extract_clip(tmp_path / "gone.avi", "gone", tmp_path)
 
 
 # What is written

@@ -91,20 +91,6 @@ def test_groups_that_are_exactly_alike_do_not_promise_certainty(half):
     assert (low, high) == pytest.approx((0.19113, 0.80887), abs=1e-5)
 
 
-def test_more_clips_of_the_same_groups_promise_nothing():
-    few, many = clips_of([5, 6, 7], size=10), clips_of([50, 60, 70], size=100)
-    assert interval_over_groups(*many) == pytest.approx(interval_over_groups(*few))
-
-
-def test_the_order_of_clips_and_the_names_of_groups_do_not_matter():
-    correct, groups = clips_of([20, 30, 40])
-    shuffled = np.random.default_rng(0).permutation(len(correct))
-    names = np.array(["g07", "g01", "Archery_g03"])[groups]
-    assert interval_over_groups(
-        correct[shuffled], list(names[shuffled])
-    ) == pytest.approx(interval_over_groups(correct, groups))
-
-
 def test_the_interval_holds_the_accuracy_and_lies_between_0_and_1():
     random = np.random.default_rng(1)
     for _ in range(500):

@@ -166,17 +166,6 @@ def settings(weights_folder, parts, threads=1):
     return places | {"way": WAY, "threads": threads, "batch": 4}
 
 
-def test_a_pool_without_a_seat_for_decoding_is_refused(
-    running_ray, clips, weights_folder, parts
-):
-    for workers, threads, gpus in ((3, 1, 0), (1, 3, 0), (1, 1, 1)):
-        run = scale.ray_pipeline(
-            clips, workers, settings(weights_folder, parts, threads), gpus
-        )
-        with pytest.raises(ValueError, match="don't fit"):
-            next(run)
-
-
 def test_a_killed_worker_loses_nothing(
     running_ray, broken_clips, worker, weights_folder, parts, tmp_path
 ):

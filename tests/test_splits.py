@@ -59,12 +59,6 @@ def test_by_frame_takes_the_same_share_of_each_class(share):
     }
 
 
-def test_by_frame_is_the_same_for_the_same_seed_only():
-    table = table_of()
-    assert (split_by_frame(table, seed=1) == split_by_frame(table, seed=1)).all()
-    assert (split_by_frame(table, seed=1) != split_by_frame(table, seed=2)).any()
-
-
 def test_by_frame_puts_siblings_on_both_sides_and_by_group_does_not():
     table = table_of()
     by_frame, by_group = split_by_frame(table), split_by_group(table)
@@ -72,6 +66,11 @@ def test_by_frame_puts_siblings_on_both_sides_and_by_group_does_not():
     assert page.share_with_siblings(table, by_frame, "video") > 0.9
     assert page.share_with_siblings(table, by_group, "group") == 0
     assert page.share_with_siblings(table, by_group, "video") == 0
+
+
+def test_the_seed_decides():
+    draws = [split_by_frame(table_of(), seed=seed) for seed in (1, 1, 2)]
+    assert (draws[0] == draws[1]).all() and (draws[0] != draws[2]).any()
 
 
 def test_the_share_with_siblings_by_hand():
@@ -110,11 +109,13 @@ def test_no_group_is_ever_on_both_sides(seed):
     assert (validation == split_by_group(table, share, seed)).all()
 
 
-@pytest.mark.parametrize(("share", "held_out"), [(0.2, 1), (0.4, 2), (0.5, 3)])
+@pytest.mark.parametrize(
+    ("share", "held_out"), [(0.2, {1}), (0.34, {1, 2}), (0.5, {2, 3})]
+)
 def test_by_group_takes_about_the_share_and_all_classes(share, held_out):
     table = table_of()
     validation = split_by_group(table, share)
-    assert table["group"][validation].nunique() == pytest.approx(held_out, abs=1)
+    assert table["group"][validation].nunique() in held_out
     assert len(set(table["class"][validation].value_counts())) == 1
     assert set(table["class"][validation]) == set(table["class"])
 
@@ -127,10 +128,3 @@ def test_by_group_depends_on_the_seed():
     table = table_of(groups=10)
     chosen = {tuple(split_by_group(table, seed=seed)) for seed in range(10)}
     assert len(chosen) > 1
-
-
-@pytest.mark.parametrize("split", [split_by_frame, split_by_group])
-def test_a_split_does_not_depend_on_the_index(split):
-    table = table_of()
-    shuffled_index = table.set_index(np.arange(len(table))[::-1])
-    assert (split(table) == split(shuffled_index)).all()

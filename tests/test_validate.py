@@ -184,14 +184,6 @@ def test_a_threshold_lets_the_share_pass_and_no_more_than_it_must(keep, threshol
     assert np.mean(highest >= threshold) >= keep
 
 
-def test_a_threshold_does_not_count_what_was_not_judged():
-    said = np.array([[0.6, 0.4], [np.nan, np.nan], [0.2, 0.8]])
-    assert threshold_for(said, 1) == 0.6
-    assert threshold_for(said, 0.5) == 0.8
-    assert threshold_for(np.full((3, 2), np.nan), 0.9) == 0
-    assert threshold_for(np.empty((0, 2)), 0.9) == 0
-
-
 # More and more groups
 
 
@@ -246,22 +238,6 @@ def test_classifiers_are_compared_by_hand():
     interval = f"{25 - margin:+.0f} to {min(25 + margin, 100):+.0f}"
     assert table["points gained"].tolist() == ["", f"+25 ({interval})"]
     assert table["so"].tolist() == ["", "can't tell (4 groups)"]
-
-
-def test_a_comparison_says_what_it_shows():
-    """Six groups of two clips: one method is wrong on all, and one right on the
-    first of each.
-    """
-    labels, groups = np.array(["a", "b"] * 6), np.repeat(list("uvwxyz"), 2)
-    wrong, right = np.eye(2)[[1, 0] * 6], np.eye(2)[[0, 1] * 6]
-    first = np.where(np.arange(12)[:, None] % 2, wrong, right)
-    answers = {"first": first, "wrong": wrong, "again": first, "right": right}
-    assert compare(answers, labels, groups)["so"].tolist() == [
-        "",
-        "worse",
-        "no difference shown",
-        "better",
-    ]
 
 
 def test_an_answer_is_right_by_its_column():

@@ -65,20 +65,12 @@ def test_other_rates_become_25(fps):
 )
 def test_evenly_spaced_by_hand(total, count, expected):
     assert evenly_spaced(total, count).tolist() == expected
+    if total >= count:
+        assert evenly_spaced(total, count, repeat=True).tolist() == expected
 
 
-@pytest.mark.parametrize(
-    "total, count, expected",
-    [
-        (5, 3, [0, 2, 4]),
-        (6, 3, [0, 3, 5]),
-        (2, 4, [0, 0, 1, 1]),
-        (1, 3, [0, 0, 0]),
-        (4, 1, [0]),
-    ],
-)
-def test_evenly_spaced_with_repeats_by_hand(total, count, expected):
-    assert evenly_spaced(total, count, repeat=True).tolist() == expected
+def test_evenly_spaced_with_repeats_by_hand():
+    assert evenly_spaced(2, 4, repeat=True).tolist() == [0, 0, 1, 1]
 
 
 # Reading
@@ -113,15 +105,6 @@ def test_a_clip_of_variable_frame_rate_is_told_by_its_timestamps(tmp_path):
     assert problem == ""
 
 
-def test_a_timestamp_a_minute_ahead_is_not_believed(tmp_path):
-    """The last frame comes 64 s behind the one before: a damaged timestamp, so one
-    frame later.
-    """
-    clip = write_clip(tmp_path / "clip.mp4", frames=200, size=(16, 16))
-    positions, _ = positions_of(slow_down(clip, after=198, factor=1600))
-    assert positions[-1] == positions[-2] + 1
-
-
 @pytest.mark.parametrize(
     ("microseconds", "rate", "scale", "claimed"),
     [(1000, 1000, 1, "1000"), (0, 1, 100_000, "1e-05"), (100_000_000, 1, 100, "0.01")],
@@ -135,26 +118,6 @@ def test_a_rate_beyond_belief_is_taken_as_25_and_told(
     problem = f"claims {claimed} frames a second; taken as 25"
     assert positions_of(clip) == (list(range(51)), problem)
     assert probe(clip)["fps"] == 25
-
-
-# A frame each 2 s, as in a film of clouds.
-@pytest.mark.parametrize("name", ["clip.avi", "clip.mp4", "clip.mkv", "clip.webm"])
-def test_less_than_a_frame_a_second_is_believed(tmp_path, name):
-    codec = "libvpx-vp9" if name.endswith("webm") else "mjpeg"
-    codec = "libx264" if name.endswith(("mp4", "mkv")) else codec
-    if name.endswith("avi"):
-        clip = write_clip(tmp_path / name, frames=5, fps=0.5)
-    else:
-        clip = write_with_pyav(tmp_path / name, codec, fps=0.5, frames=5)
-    with open_video(clip) as video:
-        while video.grab():
-            pass
-        assert (video.fps, video.grabbed, video.elapsed, video.problem) == (
-            0.5,
-            5,
-            8000,
-            "",
-        )
 
 
 # Screen recordings: 60 frames, each shown for 33 to 500 ms. WebM and Matroska tell a
@@ -215,20 +178,6 @@ def test_a_header_may_count_a_few_too_many(tmp_path, frames, claimed, told):
     assert probe(clip)["frames"] == claimed
     problem = f"breaks off after {frames} of {claimed} frames" if told else ""
     assert positions_of(clip) == (list(range(frames)), problem)
-
-
-def test_a_header_that_counts_nothing(tmp_path):
-    """A recording that was never closed: Matroska without a duration."""
-    clip = write_clip(tmp_path / "clip.mkv", frames=30, codec="mp4v")
-    content = bytearray(clip.read_bytes())
-    duration = content.index(b"\x44\x89\x88") + 3
-    content[duration : duration + 8] = bytes(8)
-    clip.write_bytes(content)
-    with open_video(clip) as video:
-        assert video.frames == 0
-    assert probe(clip)["frames"] == 30
-    assert positions_of(clip) == (list(range(30)), "")
-    assert np.array_equal(middle_frame(clip), rgb(read_all(clip)[15]))
 
 
 @pytest.mark.parametrize(
@@ -323,11 +272,3 @@ def test_of_a_long_clip_only_the_first_minute_is_read(tmp_path):
 def test_the_middle_frame(tmp_path, frames, middle):
     clip = write_clip(tmp_path / "clip.avi", frames=frames)
     assert np.array_equal(middle_frame(clip), rgb(read_all(clip)[middle]))
-
-
-@pytest.mark.parametrize("share", [0.2, 0.4, 0.6])
-def test_the_middle_of_a_clip_cut_off_is_one_of_its_frames(tmp_path, share):
-    clip = cut(write_clip(tmp_path / "clip.avi", frames=50, size=(320, 240)), share)
-    left = [rgb(frame) for frame in read_all(clip)]
-    shown = middle_frame(clip)
-    assert any(np.array_equal(shown, frame) for frame in left)
