@@ -111,22 +111,23 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
     interface.
 
     clips: (n,) array of features (frames, d); labels: (n,) text; size: frames in a
-    window; balance: let the classes count alike. A clip's probabilities are the mean
-    over its windows.
+    window; balance: let the classes count alike; strength: the regression's C;
+    describe: windows to rows. A clip's probabilities are the mean over its windows.
     """
 
-    def __init__(self, size, balance=True):
+    def __init__(self, size, balance=True, strength=0.1, describe=describe):
         self.size, self.balance = size, balance
+        self.strength, self.describe = strength, describe
 
     def fit(self, clips, labels):
         windows = [windows_of(clip, self.size, self.size // 2) for clip in clips]
         owner = np.repeat(np.arange(len(clips)), list(map(len, windows)))
         weight = len(owner) / len(clips) / np.bincount(owner)[owner]
-        rows = np.asarray(describe(np.concatenate(windows)))
+        rows = np.asarray(self.describe(np.concatenate(windows)))
         self.scaler_ = StandardScaler().fit(rows, sample_weight=weight)
         balance = "balanced" if self.balance else None
         linear = LogisticRegression(
-            C=0.1, tol=0.001, max_iter=500, class_weight=balance
+            C=self.strength, tol=0.001, max_iter=500, class_weight=balance
         )
         linear = (
             linear if len(set(labels)) > 1 else DummyClassifier()
@@ -136,7 +137,8 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, clips):
-        rows = (np.asarray(describe(windows_of(clip, self.size))) for clip in clips)
+        windows = (windows_of(clip, self.size) for clip in clips)
+        rows = (np.asarray(self.describe(of_clip)) for of_clip in windows)
         answers = (
             self.linear_.predict_proba(self.scaler_.transform(of_clip))
             for of_clip in rows
