@@ -19,7 +19,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from toolbox.clips import extract_frames, make_video_table, open_dataset
+from toolbox.clips import (
+    extract_frames,
+    load_frame,
+    make_video_table,
+    open_dataset,
+)
 from toolbox.models import FusedAdam, vgg16
 
 import keras
