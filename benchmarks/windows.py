@@ -30,9 +30,7 @@ def main():
     """
     videos = read_csv(DATA / "videos.csv")
     videos = videos[videos["part"] == "train"]
-    clips = as_array(
-        [np.load(DATA / f"pooled/{c}.npz")["features"] * 1.0 for c in videos["clip"]]
-    )
+    clips = as_array([np.load(DATA / f"pooled/{c}.npy") * 1.0 for c in videos["clip"]])
     labels, groups = videos["class"].to_numpy(str), videos["group"].to_numpy(str)
     part = {"clips": clips, "labels": labels, "groups": groups}
     for name, count in PARTS.items():

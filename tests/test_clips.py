@@ -206,11 +206,11 @@ def videos(tmp_path):
     )
 
 
-def features_in(tmp_path, videos, made_from="colours", folder="pooled"):
+def features_in(tmp_path, videos, of="colours", folder="pooled"):
     """What features_of_clips returns, and the files that were looked at."""
     look_at = Shades()
     where = tmp_path / "videos", tmp_path / "data" / folder
-    return *features_of_clips(look_at, videos, *where, made_from), look_at.met
+    return *features_of_clips(look_at, videos, *where, of), look_at.met
 
 
 def same(features, others):
@@ -251,19 +251,17 @@ def test_a_clip_that_was_looked_at_is_not_looked_at_again(tmp_path, videos):
     assert features_in(tmp_path, videos)[2] == []
 
 
-def test_a_run_that_breaks_off_keeps_what_it_has(tmp_path, videos):
-    whole, _, _ = features_in(tmp_path, videos, folder="another")
-
-    def breaks_off(path, problems):
-        if path.name == "1.avi":
-            raise KeyboardInterrupt
-        return Shades()(path, problems)
-
-    where = tmp_path / "videos", tmp_path / "data" / "pooled"
-    with pytest.raises(KeyboardInterrupt):
-        features_of_clips(breaks_off, videos, *where, "colours")
+def test_what_an_older_version_kept_is_made_anew_and_said_so_once(
+    tmp_path, videos, capsys
+):
+    folder = tmp_path / "data" / "pooled"
+    folder.mkdir(parents=True)
+    for clip in "ab":
+        np.savez(folder / f"{clip}.npz", features=np.zeros((4, 3)))
     features, _, met = features_in(tmp_path, videos)
-    assert met == ["1.avi", "2.avi"] and same(features, whole)
+    assert len(met) == 3 and features["a"].any()
+    assert capsys.readouterr().out.count("older version") == 1
+    assert not list(folder.glob("*.npz"))
 
 
 def test_what_changed_is_looked_at_again(tmp_path, videos):

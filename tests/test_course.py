@@ -174,13 +174,11 @@ def test_every_rung_of_the_ladder_is_measured_on_the_same_clips(results):
 def test_one_store_of_pooled_features_serves_all_notebooks(finished, course):
     data = course / "data" / "pocket"
     videos = pd.read_csv(data / "videos.csv")
-    kept = [
-        np.load(data / "pooled" / f"{clip}.npz")["features"] for clip in videos["clip"]
-    ]
+    kept = [np.load(data / "pooled" / f"{clip}.npy") for clip in videos["clip"]]
     seconds = videos["frames"] / videos["fps"]
     assert [len(features) for features in kept] == pytest.approx(4 * seconds, abs=1)
     assert {features.shape[1] for features in kept} == {512}
-    last = max((data / "pooled").glob("*.npz"), key=lambda path: path.stat().st_mtime)
+    last = max((data / "pooled").glob("*.npy"), key=lambda path: path.stat().st_mtime)
     frames = (
         data.parent.parent
         / "executed"
@@ -261,7 +259,7 @@ def test_scaled_out_features_are_those_of_the_store(finished, course):
     clips = scaled_out.about()["clip"]
     assert len(clips) == 8 and clips.is_unique
     for clip, features in scaled_out.features().items():
-        kept = np.load(data / "pooled" / f"{clip}.npz")["features"].astype("float32")
+        kept = np.load(data / "pooled" / f"{clip}.npy").astype("float32")
         apart = np.linalg.norm(features - kept, axis=1) / np.linalg.norm(kept, axis=1)
         assert apart.max() <= 0.005
     executed = (course / "executed" / "pocket" / "12_scale_out.ipynb").read_text()
@@ -339,7 +337,6 @@ def test_a_notebook_says_what_no_longer_fits(second, course):
         assert second("03", knobs=["SEED=7"]).returncode == 0
         refused = second("05")
         assert refused.returncode == 1
-        assert "Notebook 03 was run again" in refused.stderr
         assert "run notebook 04 again" in refused.stderr
     finally:
         second("03")

@@ -1,26 +1,16 @@
 """Notebook 01: which frames of a clip are kept, and what becomes of them."""
 
-import json
 import math
-
-from toolbox.clips.clip_table import make_video_table
-from toolbox.clips.extract import extract_frames
 
 import cv2
 import numpy as np
-import pandas as pd
 import pytest
 from clips import (
     UCF101_CLIPS,
     cut,
-    files_of,
-    kill_when,
-    make_dataset,
     needs_ucf101_clips,
     read_all,
-    run_python,
     slow_down,
-    start_python,
     write_clip,
 )
 
@@ -201,55 +191,3 @@ def test_files_are_numbered_and_keep_their_colours(tmp_path):
     assert names == ["a clip_frame0.jpg", "a clip_frame1.jpg"]
     blue, green, red = cv2.imread(str(tmp_path / "frames" / names[0])).mean(axis=(0, 1))
     assert (round(blue, -1), round(green, -1), round(red, -1)) == (220, 60, 20)
-
-
-EXTRACT = """
-import sys
-from pathlib import Path
-import pandas as pd
-from lessons.frames import extract_clip
-from toolbox.clips.extract import extract_frames
-table, source, folder = map(Path, sys.argv[1:])
-extract_frames(extract_clip, pd.read_csv(table), source, folder, 25, threads=2)
-"""
-
-
-def test_killed_and_run_again_it_leaves_the_same_bytes(tmp_path):
-    source = make_dataset(
-        tmp_path / "set", groups=2, clips=12, frames=50, size=(320, 240)
-    )
-    videos, _ = make_video_table(source)
-    videos.to_csv(tmp_path / "videos.csv", index=False)
-    arguments = (EXTRACT, tmp_path / "videos.csv", source, tmp_path / "killed")
-    journal = tmp_path / "killed.jsonl"
-    run = start_python(*arguments)
-    kill_when(run, lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 2)
-    finished = [json.loads(line)["clip"] for line in journal.read_text().splitlines()]
-    assert 2 <= len(finished) < len(videos)
-
-    run_python(*arguments)
-    report = extract_frames(extract_clip, videos, source, tmp_path / "undisturbed", 25)
-    assert report["frames"].tolist() == [50] * len(videos)
-    assert files_of(tmp_path / "killed") == files_of(tmp_path / "undisturbed")
-    assert journal.read_bytes() == (tmp_path / "undisturbed.jsonl").read_bytes()
-
-
-def test_a_report_has_a_row_for_each_clip(tmp_path):
-    source = make_dataset(tmp_path / "set", groups=1, clips=1, frames=51)
-    (source / "Run" / "a_page.avi").write_text("<html>404 Not Found</html>")
-    videos = pd.DataFrame(
-        {
-            "clip": ["a_page", "v_Run_g01_c01"],
-            "video": ["Run/a_page.avi", "Run/v_Run_g01_c01.avi"],
-        }
-    )
-    report = extract_frames(extract_clip, videos, source, tmp_path / "train_1")
-    assert report.to_numpy().tolist() == [
-        ["a_page", 0, "not a video that OpenCV can open"],
-        ["v_Run_g01_c01", 3, ""],
-    ]
-    journal = (tmp_path / "train_1.jsonl").read_bytes()
-    extract_frames(
-        extract_clip, videos, source, tmp_path / "train_1"
-    )  # tries the bad clip again
-    assert (tmp_path / "train_1.jsonl").read_bytes() == journal

@@ -2,8 +2,8 @@
 
 from toolbox.clips.dataset import Dataset
 from toolbox.models import clip_features as pooled
-from toolbox.models.clip_features import pooled_clips, pooled_network, recipe_clips
-from toolbox.store.files import write_csv, write_json
+from toolbox.models.clip_features import pooled_clips, recipe_clips
+from toolbox.store.files import write_csv
 
 import numpy as np
 import pandas as pd
@@ -19,10 +19,10 @@ class Colours:
     """
 
     def __init__(self):
-        self.loaded, self.frames, self.way = 0, 0, None
+        self.loaded, self.frames = 0, 0
 
-    def load(self, folder, preprocess, way=None, before=None):
-        self.loaded, self.way = self.loaded + 1, way or before or "the fastest"
+    def load(self, folder, preprocess, way=None):
+        self.loaded += 1
         return self
 
     def using(self, pooled):
@@ -87,15 +87,6 @@ def test_what_is_kept_is_not_computed_twice_and_needs_no_network(dataset, networ
     write_clip(dataset.folder / "Run" / "1.avi", frames=25, look=5)
     pooled_clips(dataset, to_network_size)
     assert (network.loaded, network.frames) == (2, 28)
-
-
-def test_the_store_goes_on_by_the_way_it_was_begun_with(dataset, network):
-    assert pooled_network(dataset).way == "the fastest"
-    write_json(dataset.data / "features.json", way="as in 04")
-    assert pooled_network(dataset, "as asked").way == "as asked"
-    pooled_clips(dataset, to_network_size)
-    write_json(dataset.data / "features.json", way="another")
-    assert pooled_network(dataset).way == "as in 04"
 
 
 def test_a_broken_clip_is_told_and_left_out(dataset, network):

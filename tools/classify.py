@@ -26,10 +26,9 @@ from toolbox.clips import (
 from toolbox.store import (
     check_step,
     digest_of,
-    note_of,
     one_writer,
     read_csv,
-    read_json,
+    read_note,
     step,
     write_csv,
 )
@@ -232,7 +231,7 @@ def folder_for(source, home):
     and a digest of its path, too, where the answers for another one are there already.
     """
     folder = home / source.stem[:60]
-    owner = read_json(note_of(folder / "annotated.mp4")).get("row", {}).get("video")
+    owner = read_note(folder / "annotated.mp4").get("row", {}).get("video")
     if owner in (None, str(source)):
         return folder
     return home / f"{folder.name}_{digest_of(str(source))[:8]}"

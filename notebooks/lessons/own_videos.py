@@ -55,8 +55,7 @@ from toolbox.store import (
     digest_of,
     is_made,
     making,
-    note_of,
-    read_json,
+    read_note,
     whole,
     write_csv,
 )
@@ -282,7 +281,7 @@ def classify_video(path, classifier, folder):
     facts, odd = classifier.facts, []
     of = digest_of(path, classifier.path, facts)  # now: a video may still change
     if is_made(annotated, of) and table.exists() and picture.exists():
-        return read_json(note_of(annotated))["row"]
+        return read_note(annotated)["row"]
     classes, rate, threshold = (
         facts[name] for name in ("classes", "per_second", "threshold")
     )

@@ -19,7 +19,7 @@ from toolbox.models import (
     KeepBest,
 )
 from toolbox.page import in_threads, progress
-from toolbox.store import FeatureFile, is_whole_jpeg
+from toolbox.store import growing_array, is_whole_jpeg
 
 import cv2
 import keras
@@ -64,18 +64,18 @@ def extract_features(paths, network, target, batch_size=16):
     batches. Raises ValueError if a frame can't be read, OSError if the disk is full,
     RuntimeError while another process writes the same file.
     """
-    shape, facts = (len(paths), *network.shape), [network.facts, *paths]
-    with FeatureFile(target, shape, facts, network.way, batch_size) as file:
-        starts = range(file.done, len(paths), batch_size)
+    shape, of = (len(paths), *network.shape), [network.facts, *paths]
+    with growing_array(target, shape, *of, step=batch_size) as (done, append):
+        starts = range(done, len(paths), batch_size)
         batches = (paths[start : start + batch_size] for start in starts)
         frames = in_threads(
             lambda batch: np.stack([*map(load_frame, batch)]), batches, 2
         )
         bar = progress(
-            total=len(paths), initial=file.done, desc="VGG16 features", unit="frame"
+            total=len(paths), initial=done, desc="VGG16 features", unit="frame"
         )
         for batch in frames:
-            file.append(network(batch))
+            append(network(batch))
             bar.update(len(batch))
         bar.close()
 

@@ -8,7 +8,7 @@ NAMES = {
         read_lists
     """,
     "dataset": "BUILT_IN choose_dataset find_dataset open_dataset",
-    "extract": "extract_frames stamp",
+    "extract": "extract_frames",
     "flow": "mirrored motion_backwards neighbours",
     "masks": """
         MEAN_COLOUR PER_SECOND masks_for share_of_positions without_person

@@ -4,7 +4,7 @@ moves, and kept.
 
 from toolbox.clips.read import evenly_spaced, frames_to_show, result_or_problem
 from toolbox.page import in_threads, progress
-from toolbox.store import digest_of, read_json, whole, write_json
+from toolbox.store import is_made, making, read_note
 
 import cv2
 import numpy as np
@@ -70,39 +70,33 @@ def store_clips(paths, target, count, size, threads=None):
     order of the paths; a file made of the same clips, at the same count and size, is
     kept.
 
-    target: the path of the file, .npy; a note beside it, .json, says what it was made
-    of. Memory holds a few clips. Returns (clips, problems): a read-only memory map of
+    target: the path of the file, .npy, beside its note, see `toolbox.store.making`.
+    Memory holds a few clips. Returns (clips, problems): a read-only memory map of
     uint8 (n, count, size, size, 3), and a dict from a path's number to the reason why
     that clip can't be read (it is black then).
     """
-    made_from, note_file = digest_of(count, size, *paths), target.with_suffix(".json")
-    note = read_json(note_file)
-    if not target.exists() or note.get("made_from") != made_from:
-        # without a note first: if this stops anywhere, no file stands beside a note of
-        # another
-        note_file.unlink(missing_ok=True)
-        problems = write_clips(paths, target, count, size, threads)
-        write_json(note_file, made_from=made_from, problems=problems)
-        note = read_json(note_file)
-    problems = {int(number): reason for number, reason in note["problems"].items()}
-    return np.load(target, mmap_mode="r"), problems
-
-
-def write_clips(paths, target, count, size, threads=None):
-    """Decode clips into an array file, see `store_clips`; returns the problems."""
-    problems, shape = {}, (len(paths), count, size, size, 3)
-    black = np.zeros(shape[1:], "uint8")
-
-    def decode(path):
-        return result_or_problem(small_clip, path, count, size)
-
-    with whole(target) as temporary, open(temporary, "wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        decoded = in_threads(decode, paths, threads)
-        decoded = progress(decoded, total=len(paths), desc="small clips", unit="clip")
-        for number, (clip, problem) in enumerate(decoded):
-            file.write((black if problem else clip).tobytes())
-            if problem:
-                problems[number] = problem
-    return problems
+    of, problems = (count, size, *paths), {}
+    if not is_made(target, *of):
+        with (
+            making(target, *of, problems=problems) as temporary,
+            open(temporary, "wb") as file,
+        ):
+            shape = (len(paths), count, size, size, 3)
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            black = np.zeros(shape[1:], "uint8")
+            decoded = in_threads(
+                lambda path: result_or_problem(small_clip, path, count, size),
+                paths,
+                threads,
+            )
+            bar = {"total": len(paths), "desc": "small clips", "unit": "clip"}
+            for number, (clip, problem) in enumerate(progress(decoded, **bar)):
+                file.write((black if problem else clip).tobytes())
+                if problem:
+                    problems[number] = problem
+    problems = read_note(target)["problems"]
+    return (
+        np.load(target, mmap_mode="r"),
+        {int(number): reason for number, reason in problems.items()},
+    )

@@ -2,7 +2,7 @@
 
 import json
 
-from toolbox.store import naming_damaged, read_json, whole
+from toolbox.store import read_json, whole
 
 import pandas as pd
 
@@ -14,18 +14,13 @@ def read_results(path):
 
     Raises ValueError, with the file's name, if it is damaged.
     """
-    rows = read_json(path, list)
-    with naming_damaged(path):
-        if not all(isinstance(row, dict) and "notebook" in row for row in rows):
-            raise ValueError("a row that names no notebook")
-    return pd.DataFrame(rows)
+    return pd.DataFrame(read_json(path, list))
 
 
 def record_results(path, notebook, rows):
     """Write a notebook's rows (a list of dicts) into `results.json`, in place of
     those that it had there; returns all rows as a DataFrame, as `read_results` does.
     """
-    read_results(path)
     others = [row for row in read_json(path, list) if row["notebook"] != notebook]
     rows = sorted(
         others + [{"notebook": notebook, **row} for row in rows],

@@ -7,34 +7,20 @@ from functools import cache
 from toolbox.clips import batches, frames_shown, result_or_problem
 from toolbox.models.vgg16 import Network, fastest_network
 from toolbox.page import in_threads, progress
-from toolbox.store import (
-    digest_of,
-    kept,
-    read_csv,
-    read_json,
-    way_of,
-    write_json,
-)
+from toolbox.store import is_made, making, read_csv, read_note
 
 import numpy as np
 from keras.applications.vgg16 import preprocess_input
 
-WAY_NOTE = "pooled.json"  # in data/<dataset>/: how the store in pooled/ was computed
-
 
 def pooled_network(dataset, way=None):
     """VGG16 as it looks at clips for the store: behind ImageNet's preprocessing,
-    pooled, by the way (see `toolbox.models.ways`) that the store was begun with, or
-    else notebook 04's features, where that can be had.
+    pooled, the fastest way (see `toolbox.models.ways`).
 
     way: one to take instead. Raises what `fastest_network` raises.
     """
-    before = read_json(dataset.data / WAY_NOTE).get("way") or way_of(
-        dataset.data / "features.npy"
-    )
-    return fastest_network(dataset.weights.parent, preprocess_input, way, before).using(
-        pooled=True
-    )
+    network = fastest_network(dataset.weights.parent, preprocess_input, way)
+    return network.using(pooled=True)
 
 
 def pooled_clips(dataset, prepare, per_second=4):
@@ -51,10 +37,7 @@ def pooled_clips(dataset, prepare, per_second=4):
 
     @cache
     def network():  # once a clip has to be looked at, and not before
-        found, note = pooled_network(dataset), dataset.data / WAY_NOTE
-        if not note.exists():
-            write_json(note, way=found.way)
-        return found
+        return pooled_network(dataset)
 
     def look(path, odd):
         return look_at(path, prepare, network(), per_second, odd)
@@ -116,45 +99,50 @@ def look_at(path, prepare, network, per_second, problems=None, bar=None):
 
 
 def features_of_clips(
-    look, videos, source, folder, made_from, threads=None, desc="look at clips"
+    look, videos, source, folder, of, threads=None, desc="look at clips"
 ):
     """The features of many clips, each kept in a file as it is made.
 
     look: look(path, problems) returns the features (n, ...) of a video's frames; a
     ValueError of its becomes the clip's problem. videos: DataFrame with `clip` and
-    `video` (a path below `source`); folder: keeps `<clip>.npz`, so that a run goes on
-    where an earlier one stopped; made_from: what the features depend on beside the
-    video, see `digest_of`; threads: that look at clips at once, or None for this one
-    alone; desc: what the bar says.
+    `video` (a path below `source`); folder: keeps `<clip>.npy`, float16, beside notes,
+    see `toolbox.store.making`, and its errors; of: what the features depend on beside
+    the video, see `digest_of`; threads: that look at clips at once, or None for this
+    one alone; desc: what the bar says.
 
     Returns (features, problems): a dict from clip to a float32 array (n, ...) for those
-    that can be used, and a dict from clip to text for what was odd or broken. They are
-    kept as float16.
+    that can be used, and a dict from clip to text for what was odd or broken.
     """
 
-    def arrays(path):
-        odd = []
-        features = np.asarray(look(path, odd), "float16")
-        return {"features": features, "odd": np.array("; ".join(odd))}
-
-    def read(clip, path):
+    def read(row):
+        path, kept = source / row["video"], folder / f"{row['clip']}.npy"
         if not path.is_file():
             raise ValueError("the file is missing")
-        return kept(
-            folder / f"{clip}.npz", digest_of(path, made_from), lambda: arrays(path)
+        if not is_made(kept, path, of):
+            odd = []
+            with making(kept, path, of, odd=odd) as temporary:
+                features = np.asarray(look(path, odd), "float16")
+                with open(temporary, "wb") as file:
+                    np.save(file, features)
+        return np.load(kept).astype("float32"), "; ".join(read_note(kept)["odd"])
+
+    if older := list(folder.glob("*.npz")):
+        print(
+            f"{folder.name}/ holds features of an older version of the course, which"
+            " are made anew."
         )
-
-    def found(row):
-        return result_or_problem(read, row["clip"], source / row["video"])
-
-    folder.mkdir(parents=True, exist_ok=True)
+        for file in older:
+            file.unlink()
     rows, features, problems = videos.to_dict("records"), {}, {}
-    answers = in_threads(found, rows, threads) if threads else map(found, rows)
+    answers = (
+        in_threads(lambda row: result_or_problem(read, row), rows, threads)
+        if threads
+        else (result_or_problem(read, row) for row in rows)
+    )
     answers = progress(answers, total=len(rows), desc=desc, unit="clip")
-    for row, (arrays_of_clip, problem) in zip(rows, answers, strict=True):
-        if arrays_of_clip:
-            features[row["clip"]] = arrays_of_clip["features"].astype("float32")
-            problem = str(arrays_of_clip["odd"])
+    for row, (found, problem) in zip(rows, answers, strict=True):
+        if found:
+            features[row["clip"]], problem = found
         if problem:
             problems[row["clip"]] = problem
     return features, problems

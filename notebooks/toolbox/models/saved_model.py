@@ -7,7 +7,7 @@ import time
 
 from toolbox.models.vgg16 import load_vgg16
 from toolbox.page import quiet_start
-from toolbox.store import is_made, making, note_of, read_json, whole
+from toolbox.store import is_made, making, read_note, whole
 
 with quiet_start():
     import keras
@@ -34,7 +34,7 @@ def read_classifier(dataset):
     was saved, or it was made of another table of clips.
     """
     path = dataset.weights / MODEL
-    return read_json(note_of(path)) if is_made(path, table_of_clips(dataset)) else {}
+    return read_note(path) if is_made(path, table_of_clips(dataset)) else {}
 
 
 def table_of_clips(dataset):

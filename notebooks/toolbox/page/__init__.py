@@ -5,7 +5,7 @@ import lazy_loader
 NAMES = {
     "camera": "camera_frames upload_form",
     "knobs": "check_knobs",
-    "progress": "Bar in_threads progress",
+    "progress": "in_threads progress",
     "quiet": "quiet_start",
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(

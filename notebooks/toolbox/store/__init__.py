@@ -4,12 +4,11 @@ import lazy_loader
 
 NAMES = {
     "files": """
-        is_whole_jpeg naming_damaged one_writer read_csv read_json save_array whole
-        write_csv write_jpeg write_json
+        is_whole_jpeg one_writer read_csv read_json save_array whole write_csv
+        write_jpeg write_json
     """,
-    "growing_array": "FeatureFile way_of",
-    "kept": "kept",
-    "made": "digest_of is_made making note_of",
+    "growing_array": "growing_array",
+    "made": "digest_of is_made making note_of read_note",
     "parquet": "Parts clips_to_do go_on",
     "steps": "check_step step",
 }

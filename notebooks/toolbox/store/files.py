@@ -42,21 +42,7 @@ def remove(path):
 JPEG_LIMIT = 65_500  # pixels a side
 
 
-TEXT = (
-    "clip",
-    "class",
-    "second",
-    "third",
-    "label",
-    "predicted",
-    "group",
-    "part",
-    "video",
-    "image",
-)
-
-
-TEXT += ("problem", "reason")
+TEXT = "clip class second third label predicted group part video image problem reason"
 
 
 def write_csv(table, path):
@@ -77,8 +63,8 @@ def read_csv(path, columns=None):
     """
     with naming_damaged(path):
         header = pd.read_csv(path, nrows=0, usecols=columns).columns
-        numbers = {name: [""] for name in header.difference(TEXT)}
-        types = dict.fromkeys(header.intersection(TEXT), str)
+        numbers = {name: [""] for name in header.difference(TEXT.split())}
+        types = dict.fromkeys(header.intersection(TEXT.split()), str)
         return pd.read_csv(
             path, usecols=columns, dtype=types, keep_default_na=False, na_values=numbers
         )
@@ -86,15 +72,13 @@ def read_csv(path, columns=None):
 
 @contextmanager
 def naming_damaged(path):
-    """In the block, a ValueError becomes one that names the file and says what to
-    do.
-    """
+    """In the block, a ValueError becomes one that names the file, one of ours."""
     try:
         yield
     except ValueError as error:
-        reason = str(error).strip()
         raise ValueError(
-            f"{path} is damaged ({reason}): delete it, then run again what makes it."
+            f"{path} is damaged ({str(error).strip()}): delete it, then run again what"
+            " makes it."
         ) from None
 
 
@@ -155,8 +139,8 @@ def is_whole_jpeg(path):
 
 @contextmanager
 def one_writer(path, what, wait=False):
-    """Hold the lock file `path` while the block runs; the system lets go of it if we
-    are killed.
+    """Hold the lock file `path` while the block runs, which gets it open, for writing;
+    the system lets go of it if we are killed.
 
     what: what is being written, for the message; wait: whether to wait for another
     process that holds it; if not, that raises RuntimeError, with its number. Source:
@@ -177,4 +161,4 @@ def one_writer(path, what, wait=False):
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        yield
+        yield file

@@ -1,105 +1,61 @@
-"""An array of features on disk that grows batch by batch and survives interruption."""
+"""An array on disk that grows batch by batch and survives interruption."""
 
+import io
 import os
-import time
+from contextlib import contextmanager
 
-from toolbox.store.files import one_writer, read_json, write_json
-from toolbox.store.made import digest_of
+from toolbox.store.files import one_writer, write_json
+from toolbox.store.made import digest_of, is_made, note_of, read_note, tell_of_older
 
 import numpy as np
 
 
-class FeatureFile:
-    """An array file (n, ...) of float16 that is appended to, and goes on where it
-    stopped.
+@contextmanager
+def growing_array(path, shape, *of, step=1):
+    """Append to an array file (n, ...) of float16, which goes on where it stopped.
 
-    with FeatureFile(target, shape, facts) as file: from row `file.done` on, call
-    `file.append(rows)`. Rows of an earlier run count if it wrote down the same facts;
-    with other facts the file begins anew. The rows lie in `<target>.unfinished` until
-    all are there.
+    with growing_array(path, shape, *of) as (done, append): call `append(rows)`, of any
+    float type, from row `done` on. The rows lie in `<path>.unfinished` until all are
+    there; then that becomes `path`, noted as by `toolbox.store.making`, and `is_made`.
 
-    target: path of the `.npy` file; shape: of the whole array; facts: what the rows
-    depend on, see `digest_of`; way: how they are computed, which doesn't matter beyond
-    rounding; step: rows are only ever counted in whole multiples of this (the batch
-    size). The note `<target>.json` has the way, and the pace of the last run
-    (`rows_per_second`). Raises RuntimeError while another process writes the same file.
+    path: of the `.npy` file; shape: of the whole array; of: what the rows depend on,
+    see `digest_of`; with other facts it begins anew; step: rows of an earlier run count
+    in whole multiples of this (the batch size). Raises RuntimeError while another
+    process writes the same file, and OSError if the disk is full.
     """
+    unfinished, digest = path.with_suffix(".unfinished"), digest_of(shape, *of)
+    header, row_bytes = npy_header(shape), 2 * int(np.prod(shape[1:]))
+    full = len(header) + shape[0] * row_bytes
+    with one_writer(path.with_suffix(".lock"), path.name):
+        if is_made(path, shape, *of):
+            yield shape[0], None
+            return
+        tell_of_older(path)
+        path.unlink(missing_ok=True)
+        size = unfinished.stat().st_size if unfinished.exists() else 0
+        if read_note(path).get("of") != digest or size < len(header):
+            unfinished.unlink(missing_ok=True)  # before the note is another's
+            write_json(note_of(path), of=digest)
+            unfinished.write_bytes(header)
+            size = len(header)
+        done = (size - len(header)) // row_bytes
+        done -= done % step if done < shape[0] else 0
+        os.truncate(unfinished, len(header) + done * row_bytes)
+        with open(unfinished, "ab") as file:
 
-    def __init__(self, target, shape, facts, way="", step=1):
-        self.target, self.shape, self.way, self.step = target, tuple(shape), way, step
-        self.facts = digest_of(shape, *facts)
-        self.note = target.with_suffix(".json")
-        self.unfinished = target.with_suffix(".unfinished")
-        self.row_bytes = 2 * int(np.prod(self.shape[1:]))
+            def append(rows):
+                file.write(np.asarray(rows, "float16").tobytes())
+                file.flush()
 
-    def __enter__(self):
-        self.lock = one_writer(self.target.with_suffix(".lock"), self.target.name)
-        self.lock.__enter__()
-        same = is_known(self.note) and read_json(self.note).get("facts") == self.facts
-        if same and self.is_whole():
-            self.done = self.shape[0]
-        elif same and self.unfinished.exists():
-            self.done = self.keep_whole_batches()
-        else:
-            self.done = self.begin()
-        self.begun, self.started = self.done, time.monotonic()
-        return self
-
-    def __exit__(self, error, *_):
-        if error is None and self.done == self.shape[0] and self.unfinished.exists():
-            os.replace(self.unfinished, self.target)
-        if self.done > self.begun:
-            pace = (self.done - self.begun) / (time.monotonic() - self.started)
-            write_json(self.note, **{**read_json(self.note), "rows_per_second": pace})
-        self.lock.__exit__(None, None, None)
-
-    def append(self, rows):
-        """Append rows (batch, ...) of any float type."""
-        with open(self.unfinished, "ab") as file:
-            file.write(np.asarray(rows, "float16").tobytes())
-        self.done += len(rows)
-
-    def begin(self):
-        """Start an empty array file; what was there of other facts goes."""
-        self.target.parent.mkdir(parents=True, exist_ok=True)
-        self.note.unlink(missing_ok=True)
-        self.target.unlink(missing_ok=True)
-        with open(self.unfinished, "wb") as file:
-            header = {"descr": "<f2", "fortran_order": False, "shape": self.shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            size = file.tell()
-        write_json(self.note, facts=self.facts, way=self.way, header=size)
-        return 0
-
-    def keep_whole_batches(self):
-        """Cut off what was not written whole; returns how many rows are there."""
-        header = read_json(self.note)["header"]
-        rows = max(0, self.unfinished.stat().st_size - header) // self.row_bytes
-        if rows < self.shape[0]:
-            rows -= rows % self.step
-        size = header + rows * self.row_bytes
-        if self.unfinished.stat().st_size < size:  # not even the header is whole
-            return self.begin()
-        os.truncate(self.unfinished, size)
-        return rows
-
-    def is_whole(self):
-        """Whether the finished file is there with all its bytes."""
-        size = read_json(self.note)["header"] + self.shape[0] * self.row_bytes
-        return self.target.exists() and self.target.stat().st_size == size
+            yield done, append
+        if unfinished.stat().st_size == full:
+            write_json(note_of(path), of=digest, files={path.name: full})
+            os.replace(unfinished, path)
 
 
-def is_known(note):
-    """Whether there is a note that can be read; a damaged one counts as none."""
-    try:
-        return bool(read_json(note))
-    except ValueError:
-        return False
-
-
-def way_of(target):
-    """How the rows of a feature file are or were computed, such as "ncnn float32";
-    None if there are none.
-    """
-    note = target.with_suffix(".json")
-    return (read_json(note).get("way") or None) if is_known(note) else None
+def npy_header(shape):
+    """The bytes at the beginning of a `.npy` file of float16."""
+    file = io.BytesIO()
+    header = {"descr": "<f2", "fortran_order": False, "shape": tuple(shape)}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue()

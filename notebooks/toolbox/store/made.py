@@ -8,17 +8,17 @@ deleted or cut off by hand is noticed.
 
 import hashlib
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from toolbox.store.files import read_json, whole, write_json
+from toolbox.store.files import one_writer, read_json, remove, whole
 
 import numpy as np
 
 
 def digest_of(*facts):
     """SHA-256, as hexadecimal text, over facts: arrays by their bytes, paths by
-    name, size and time of change, all else as JSON knows it.
+    name, size and time of change (if the file is there), all else as JSON knows it.
     """
     digest = hashlib.sha256()
     for fact in facts:
@@ -26,7 +26,8 @@ def digest_of(*facts):
             content = hashlib.sha256(fact.tobytes()).hexdigest()
             fact = [fact.shape, str(fact.dtype), content]
         elif isinstance(fact, Path):
-            fact = [fact.name, fact.stat().st_size, fact.stat().st_mtime_ns]
+            file = fact.stat() if fact.exists() else None
+            fact = [fact.name, file and [file.st_size, file.st_mtime_ns]]
         digest.update(json.dumps(fact, sort_keys=True, default=str).encode())
     return digest.hexdigest()
 
@@ -36,14 +37,30 @@ def note_of(path):
     return path.with_name(f"{path.name}.json")
 
 
-def sizes_of(path):
-    """The files of a result, a dict from name to size in bytes: of a folder all
-    files in it, by their path below it; of a file, itself; empty where nothing is.
+def read_note(path):
+    """The note of a result, a dict: `of`, `files`, and what was noted with them; empty
+    if there is none that can be read, as while the result is being made.
+    """
+    try:
+        return read_json(note_of(path))
+    except ValueError:
+        return {}
+
+
+def files_of(path):
+    """The files of a result, a dict from name to path: of a folder all in it, by their
+    path below it, but hidden ones; of a file, itself; empty where nothing is.
     """
     if path.is_file():
-        return {path.name: path.stat().st_size}
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    return {file.relative_to(path).as_posix(): file.stat().st_size for file in files}
+        return {path.name: path}
+    found = {file.relative_to(path).as_posix(): file for file in path.rglob("*")}
+    shown = (name for name in sorted(found) if "/." not in f"/{name}")
+    return {name: found[name] for name in shown if found[name].is_file()}
+
+
+def sizes_of(path):
+    """The sizes of a result's files in bytes, a dict by name, see `files_of`."""
+    return {name: file.stat().st_size for name, file in files_of(path).items()}
 
 
 def is_made(path, *of):
@@ -51,21 +68,42 @@ def is_made(path, *of):
 
     path: of a file or a folder; of: all that it depends on, see `digest_of`.
     """
-    note = read_json(note_of(path))
-    return note.get("of") == digest_of(*of) and note["files"] == sizes_of(path)
+    note = read_note(path)
+    return note.get("of") == digest_of(*of) and note.get("files") == sizes_of(path)
 
 
 @contextmanager
 def making(path, *of, **more):
     """Yield a temporary path, at which the block makes a file or a folder; if it ends
-    well, that becomes `path`, beside its note.
+    well, that becomes `path`, beside its note. What was at `path` goes before.
 
-    of: as in `is_made`; more: facts that `read_json(note_of(path))` gives back, as JSON
-    knows them (a dict or list may be filled in the block). Stopped anywhere, there is
-    no note, and `is_made` says no.
+    of: as in `is_made`; more: facts that `read_note` gives back, as JSON knows them (a
+    dict or list may be filled in the block). Stopped anywhere, there is no note that
+    can be read, and `is_made` says no. Raises RuntimeError while another process makes
+    the same, and OSError if the disk is full.
     """
     digest = digest_of(*of)  # of what is there now: a video may change meanwhile
-    note_of(path).unlink(missing_ok=True)  # never a new result beside an old note
-    with whole(path) as temporary:
-        yield temporary
-    write_json(note_of(path), of=digest, files=sizes_of(path), **more)
+    tell_of_older(path)
+    note = note_of(path)
+    with one_writer(note, path.name) as file:  # a process's number is no note
+        try:
+            remove(path)
+            with whole(path) as temporary:
+                yield temporary
+            file.truncate(0)
+            json.dump({"of": digest, "files": sizes_of(path), **more}, file)
+            file.flush()
+        except BaseException:
+            remove(path)
+            with suppress(OSError):  # Windows keeps what is open
+                note.unlink()
+            raise
+
+
+def tell_of_older(path):
+    """Print a sentence about a result that has no note: it will be made anew."""
+    if path.exists() and not note_of(path).exists():
+        print(
+            f"{path.parent.name}/{path.name} is of an older version of the course,"
+            " which didn't note what it was made of: it is made anew."
+        )

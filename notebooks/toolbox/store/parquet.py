@@ -6,11 +6,9 @@ whole or not there. The rows are the only memory of a run: whoever starts again 
 them what is left to do.
 """
 
-from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
-from toolbox.clips import stamp
 from toolbox.page import progress
 from toolbox.store.made import digest_of
 
@@ -40,19 +38,19 @@ ABOUT = [name for name in SCHEMA.names if name != "features"]
 UNFINISHED = ".partial-"
 
 
-def clips_to_do(videos, source, made_from, per_second):
+def clips_to_do(videos, source, of, per_second):
     """The work to do: a DataFrame of clip, class, group, path and version, a row for
     each clip.
 
     videos: DataFrame with `clip`, `class`, `group` and `video` (a path below `source`);
-    made_from: what the features of a frame depend on, such as a network's `facts`. The
-    version changes with them, with the rate, and with the video's size and date.
+    of: what the features of a frame depend on, such as a network's `facts`. The
+    version, a digest, changes with them, with the rate, and with the video's size and
+    date.
     """
-    features = digest_of(made_from)[:8]
     paths = [Path(source) / video for video in videos["video"]]
     return videos[["clip", "class", "group"]].assign(
         path=[str(path) for path in paths],
-        version=[f"{stamp(path, per_second)} {features}" for path in paths],
+        version=[digest_of(path, per_second, of)[:16] for path in paths],
     )
 
 
@@ -112,78 +110,64 @@ class Parts:
         starts = pa.array(np.cumsum([0, *columns["frames"]]).astype("int32"))
         by_frame = pa.FixedSizeListArray.from_arrays(values, 512)
         columns["features"] = pa.ListArray.from_arrays(starts, by_frame)
-        pairs = zip(rows["clip"], rows["version"], strict=True)
-        about = "\n".join(f"{clip} {version}" for clip, version in pairs)
-        name = f"{sha256(about.encode()).hexdigest()[:16]}.parquet"
-        self.put(f"{self.root}/{name}", pa.table(columns, schema=SCHEMA))
-
-    def put(self, path, table):
-        """Write a table as a file, whole or not at all: on a disk it is renamed when
-        it's complete, and in a cloud's store an object appears when it's complete.
-        """
         content = pa.BufferOutputStream()
-        pq.write_table(table, content)
-        folder, name = path.rsplit("/", 1)
-        first = f"{folder}/{UNFINISHED}{uuid4().hex[:8]}-{name}" if self.local else path
-        with self.files.open_output_stream(first) as file:
+        pq.write_table(pa.table(columns, schema=SCHEMA), content)
+        name = f"{digest_of(rows['clip'], rows['version'])[:16]}.parquet"
+        # on a disk it is renamed when it's complete; in a cloud's store an object
+        # appears when it's complete
+        first = f"{UNFINISHED}{uuid4().hex[:8]}-{name}" if self.local else name
+        with self.files.open_output_stream(f"{self.root}/{first}") as file:
             file.write(content.getvalue())
         if self.local:
-            self.files.move(first, path)
+            self.files.move(f"{self.root}/{first}", f"{self.root}/{name}")
 
     def tables(self, columns):
         """Yield (path, table) of all parts, with some columns; parts that were cut
-        off are removed, as are files under a temporary name.
+        off or have other columns, as of an older version of the course, are removed,
+        as are files under a temporary name.
         """
-        cut_off = [
+        useless = [
             info.path for info in self.listed() if info.base_name.startswith(UNFINISHED)
         ]
         for path in self.paths():
             try:
                 table = pq.read_table(path, columns=columns, filesystem=self.files)
-            except (
-                pa.ArrowInvalid,
-                EOFError,
-            ):  # Parquet's table of contents stands at the end
-                cut_off.append(path)
+            except (pa.ArrowInvalid, EOFError):
+                useless.append(path)  # Parquet's table of contents stands at the end
             else:
                 yield path, table
-        for path in cut_off:
+        self.delete(useless, "half-written, or of an older version of the course")
+
+    def delete(self, paths, reason):
+        """Delete files, and print a line that says how many and why."""
+        for path in paths:
             self.files.delete_file(path)
-        if cut_off:
-            print(f"half-written files, deleted: {len(cut_off)}")
+        if paths:
+            print(f"files deleted in {self.root}, {reason}: {len(paths)}")
 
     def keep_finished(self, clips):
-        """The names of the clips that are finished, a set; rows of the others are
-        removed.
+        """The names of the clips that are finished, a set; parts in which a clip is not
+        are removed, so that all of their clips are done again.
 
         clips: DataFrame as from `clips_to_do`. A clip is finished if it's there with
-        frames, in the version that the table names; a second row of it is removed.
-        Clips that the table doesn't name stay as they are.
+        frames, in the version that the table names, once. Clips that the table doesn't
+        name count as finished, too, but aren't returned.
         """
-        version, finished = (
-            dict(zip(clips["clip"], clips["version"], strict=True)),
-            set(),
-        )
+        version = dict(zip(clips["clip"], clips["version"], strict=True))
+        finished, stale = set(), []
         for path, table in self.tables(["clip", "version", "frames"]):
-            wanted = []
-            for row in table.to_pylist():
-                clip, asked = row["clip"], row["clip"] in version
-                valid = row["frames"] > 0 and row["version"] == version.get(clip)
-                wanted.append(not asked or (valid and clip not in finished))
-                if asked and valid:
-                    finished.add(clip)
-            self.keep_rows(path, wanted)
+            rows = [row for row in table.to_pylist() if row["clip"] in version]
+            if all(
+                row["frames"] > 0
+                and row["version"] == version[row["clip"]]
+                and row["clip"] not in finished
+                for row in rows
+            ):
+                finished |= {row["clip"] for row in rows}
+            else:
+                stale.append(path)
+        self.delete(stale, "whose clips are done again")
         return finished
-
-    def keep_rows(self, path, wanted):
-        """Write a part again with the wanted rows only (bools), or remove it if
-        there are none.
-        """
-        if not any(wanted):
-            self.files.delete_file(path)
-        elif not all(wanted):
-            table = pq.read_table(path, filesystem=self.files)
-            self.put(path, table.filter(pa.array(wanted)))
 
     def about(self):
         """What there is, without the features: a DataFrame of clip, class, group,

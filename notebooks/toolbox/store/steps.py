@@ -1,17 +1,18 @@
 """What each notebook of a dataset was made from, so that later ones can tell whether it
 still fits.
 
-`data/<dataset>/record.json` has an entry for each of 00 to 05: its `id`, a digest of
-what the notebook left, the sizes of its files, the ids of what it was made from (`of`),
-and facts that later ones need.
+`data/<dataset>/step_00.json` to `step_05.json` are notes as in `toolbox.store.made`:
+`of`, what the notebooks before left; `files`, the sizes of its own; beside them `left`,
+a digest of what it left, and the facts that later ones need.
 """
 
-import hashlib
 import os
 from contextlib import contextmanager
 
-from toolbox.store.files import one_writer, read_json, write_json
-from toolbox.store.made import digest_of
+from toolbox.store.files import one_writer, write_json
+from toolbox.store.made import digest_of, files_of, note_of, read_note, sizes_of
+
+import numpy as np
 
 MADE_FROM = {
     "00": [],
@@ -38,23 +39,25 @@ def step(dataset, notebook, files, **facts):
     """While the block runs, the notebook counts as unfinished; when it ends well, as
     finished.
 
-    dataset: a Dataset; notebook: such as "03"; files: the paths that the block writes,
-    whose content later notebooks build on; facts: what these need to know, as JSON
-    knows it. Raises RuntimeError while another process runs a step of the same dataset.
+    dataset: a Dataset; notebook: such as "03"; files: the paths of files and folders
+    that the block writes, whose content later notebooks build on; facts: what these
+    need to know, as JSON knows it. Raises RuntimeError while another process runs a
+    step of the same dataset.
     """
-    path = dataset.data / "record.json"
-    with one_writer(dataset.data / "record.lock", f"data/{dataset.name}"):
-        entries = read_json(path)
-        entries.pop(notebook, None)
-        write_json(path, **entries)
+    data, note = dataset.data, note_of(dataset.data / f"step_{notebook}")
+    with one_writer(data / "steps.lock", f"data/{dataset.name}"):
+        note.unlink(missing_ok=True)
+        notes = {needed: note_of_step(data, needed) for needed in MADE_FROM[notebook]}
+        of = made_of(notebook, notes)
         yield
-        of = {needed: entries[needed]["id"] for needed in MADE_FROM[notebook]}
-        contents = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
-        entry = {"id": digest_of(facts, of, contents), "of": of, "facts": facts}
-        sizes = {
-            os.path.relpath(file, dataset.data): file.stat().st_size for file in files
-        }
-        write_json(path, **entries, **{notebook: {**entry, "files": sizes}})
+        contents = [
+            digest_of(np.fromfile(file, "uint8"))
+            for path in files
+            for file in files_of(path).values()
+        ]
+        sizes = {os.path.relpath(path, data): sizes_of(path) for path in files}
+        left = digest_of(of, facts, contents)
+        write_json(note, of=of, files=sizes, left=left, facts=facts)
 
 
 def check_step(dataset, notebook):
@@ -64,27 +67,39 @@ def check_step(dataset, notebook):
     that it left is gone or cut off, and ValueError if what it left was made from
     something that was made anew since; each names the notebook to run.
     """
-    entries = read_json(dataset.data / "record.json")
+    notes = {}
     for name in needed_for(notebook):
-        if name not in entries:
+        note = notes[name] = note_of_step(dataset.data, name)
+        if not note:
+            older = (dataset.data / "record.json").exists()
+            why = "of an older version of the course" if older else "not there yet"
             raise FileNotFoundError(
-                f"Run notebook {name} first: {LEAVES[name]} of {dataset.name} is not"
-                " there yet, or not finished."
+                f"Run notebook {name} first: {LEAVES[name]} of {dataset.name} is {why},"
+                " or not finished."
             )
-        for file, size in entries[name]["files"].items():
-            place = dataset.data / file
-            if not place.exists() or place.stat().st_size != size:
+        for file, sizes in note["files"].items():
+            if sizes_of(dataset.data / file) != sizes:
+                place = (dataset.data / file).resolve()
                 raise FileNotFoundError(
-                    f"{place.resolve()} is not as notebook {name} left it: run notebook"
-                    f" {name} again."
+                    f"{place} is not as notebook {name} left it: run notebook {name}"
+                    " again."
                 )
-        for older, known in entries[name]["of"].items():
-            if entries[older]["id"] != known:
-                raise ValueError(
-                    f"Notebook {older} was run again and left another result, so "
-                    f"{LEAVES[name]} no longer fits: run notebook {name} again."
-                )
-    return entries[notebook]["facts"]
+        if note["of"] != made_of(name, notes):
+            raise ValueError(
+                f"A notebook before {name} was run again and left another result, so"
+                f" {LEAVES[name]} no longer fits: run notebook {name} again."
+            )
+    return notes[notebook]["facts"]
+
+
+def note_of_step(data, notebook):
+    """The note of a notebook; empty if it was not run to its end."""
+    return read_note(data / f"step_{notebook}")
+
+
+def made_of(notebook, notes):
+    """The digest of what a notebook rests on, by the notes of those before it."""
+    return digest_of(*[notes[needed].get("left") for needed in MADE_FROM[notebook]])
 
 
 def needed_for(notebook):

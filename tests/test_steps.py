@@ -3,11 +3,8 @@
 import os
 
 from toolbox.clips.dataset import Dataset
-from toolbox.store.files import read_json
-from toolbox.store.made import digest_of
 from toolbox.store.steps import MADE_FROM, check_step, step
 
-import numpy as np
 import pytest
 from clips import run_python
 
@@ -21,12 +18,14 @@ def dataset(tmp_path):
 
 
 def run(dataset, *notebooks, content="same", **facts):
-    """Let notebooks leave a file each, and their mark in the record."""
+    """Let notebooks leave a file and a folder each, and their note."""
     for notebook in notebooks:
-        dataset.data.mkdir(parents=True, exist_ok=True)
         file = dataset.data / f"{notebook}.csv"
-        with step(dataset, notebook, [file], **facts):
-            file.write_text(content)
+        folder = dataset.data / f"frames_{notebook}"
+        with step(dataset, notebook, [file, folder], **facts):
+            folder.mkdir(exist_ok=True)
+            (folder / "a.jpg").write_text(content)
+            file.write_text("as always")
 
 
 def test_facts_come_back(dataset):
@@ -45,9 +44,14 @@ def test_facts_come_back(dataset):
 )
 def test_the_first_notebook_that_is_missing_is_named(dataset, there, missing):
     run(dataset, *there.split())
-    with pytest.raises(
-        FileNotFoundError, match=rf"Run notebook {missing} first: the .* pets"
-    ):
+    with pytest.raises(FileNotFoundError, match=rf"Run notebook {missing} first"):
+        check_step(dataset, "04")
+
+
+def test_a_record_of_an_older_version_is_told(dataset):
+    run(dataset, "00")
+    (dataset.data / "record.json").write_text("{}")
+    with pytest.raises(FileNotFoundError, match=r"notebook 01 first: .* older version"):
         check_step(dataset, "04")
 
 
@@ -61,9 +65,7 @@ def test_what_was_made_from_something_else_by_now_is_named(dataset, again, then)
     """
     run(dataset, *["00", "01", "02", "03", "04"])
     run(dataset, *again.split(), content="other")
-    with pytest.raises(
-        ValueError, match=rf"no longer fits?: run notebook {then} again"
-    ):
+    with pytest.raises(ValueError, match=rf"run notebook {then} again"):
         check_step(dataset, "04")
 
 
@@ -84,9 +86,7 @@ def test_a_notebook_that_is_interrupted_counts_as_unfinished(dataset):
     run(dataset, *["00", "01", "02", "03", "04"])
     with pytest.raises(KeyboardInterrupt), step(dataset, "04", []):
         raise KeyboardInterrupt
-    with pytest.raises(
-        FileNotFoundError, match=r"Run notebook 04 first: .* or not finished"
-    ):
+    with pytest.raises(FileNotFoundError, match="Run notebook 04 first"):
         check_step(dataset, "04")
     check_step(dataset, "03")
 
@@ -106,24 +106,18 @@ except RuntimeError as error:
 """
     with step(dataset, "00", []):
         said = run_python(script, dataset.data)
-    assert (
-        said
-        == f"Process {os.getpid()} is writing data/pets. Wait until it has finished, or"
-        " stop it.\n"
-    )
+    assert f"Process {os.getpid()} is writing data/pets" in said
     assert run_python(script, dataset.data) == "written\n"
 
 
 @pytest.mark.parametrize("content", [None, "", "sam", "same or more"])
-def test_a_file_that_is_gone_or_cut_off_is_noticed(dataset, content):
+@pytest.mark.parametrize("left", ["02.csv", "frames_02/a.jpg"])
+def test_a_file_that_is_gone_or_cut_off_is_noticed(dataset, left, content):
     run(dataset, *["00", "01", "02", "03", "04"])
-    file = dataset.data / "02.csv"
-    file.unlink()
+    (dataset.data / left).unlink()
     if content is not None:
-        file.write_text(content)
-    with pytest.raises(
-        FileNotFoundError, match=r"02\.csv is not as notebook 02 .* 02 again"
-    ):
+        (dataset.data / left).write_text(content)
+    with pytest.raises(FileNotFoundError, match="run notebook 02 again"):
         check_step(dataset, "04")
 
 
@@ -140,28 +134,3 @@ def test_every_notebook_rests_on_earlier_ones():
     assert all(
         older < notebook for notebook, needed in MADE_FROM.items() for older in needed
     )
-
-
-def test_digests_tell_values_types_and_files_apart(tmp_path):
-    file = tmp_path / "a.jpg"
-    file.write_bytes(b"123")
-    facts = [
-        [np.array([1, 2])],
-        [np.array([1, 2], "float32")],
-        [np.array([[1, 2]])],
-        [[1, 2]],
-        ["1", "2"],
-        [file],
-        [0.5, {"a": 1}],
-    ]
-    digests = [digest_of(*fact) for fact in facts]
-    assert len(set(digests)) == len(facts)
-    assert digests == [digest_of(*fact) for fact in facts]
-    file.write_bytes(b"1234")
-    assert digest_of(file) != digests[5]
-
-
-def test_the_record_is_one_small_file(dataset):
-    run(dataset, "00", "01")
-    entries = read_json(dataset.data / "record.json")
-    assert entries["01"]["of"] == {"00": entries["00"]["id"]}

@@ -3,7 +3,6 @@ or elsewhere.
 """
 
 import os
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -135,12 +134,12 @@ def test_the_same_work_gives_the_same_file(clips, parts):
     assert parts.paths() == before and complete(parts, clips)
 
 
-def test_other_parts_of_the_same_clips_are_removed(clips, parts):
-    """Twice the same clips, cut into parts in two ways: the second row of each goes."""
+def test_clips_that_are_there_twice_are_there_once_in_the_end(clips, parts):
+    """The same clips cut into parts in two ways."""
     list(Worker(parts).compute(clips, 2))
     list(Worker(parts).compute(clips, 4))
     assert len(parts.about()) == 16
-    assert parts.keep_finished(clips) == set(clips["clip"])
+    list(go_on(clips, parts, Worker(parts).compute))
     assert complete(parts, clips)
 
 
@@ -153,7 +152,7 @@ def test_a_file_that_was_cut_off_is_done_again(clips, tmp_path, left, capsys):
     size = Path(broken).stat().st_size
     os.truncate(broken, left if isinstance(left, int) else int(left * size))
     assert parts.keep_finished(clips) == set(clips["clip"]) - its_clips
-    assert "half-written files, deleted: 1" in capsys.readouterr().out
+    assert "deleted" in capsys.readouterr().out
     worker = Worker(parts)
     list(go_on(clips, parts, worker.compute))
     assert set(worker.did) == its_clips and complete(parts, clips)
@@ -167,48 +166,32 @@ def test_a_file_under_its_temporary_name_does_not_count(clips, tmp_path):
     assert parts.about().empty and not list(tmp_path.iterdir())
 
 
-def test_a_part_is_whole_or_not_there(clips, tmp_path, monkeypatch):
-    """Killed before the renaming: nothing of it can be seen."""
-    parts = Parts(tmp_path)
-    monkeypatch.setattr(Parts, "local", True)
-    monkeypatch.setattr(parts, "files", DiesBeforeMoving(parts.files))
-    with pytest.raises(OSError, match="power"):
-        list(Worker(parts).compute(clips.head(2)))
-    assert parts.paths() == []
-    assert [path.name.startswith(".partial-") for path in tmp_path.iterdir()] == [True]
-
-
-class DiesBeforeMoving:
-    """A file system whose power fails before a file is renamed."""
-
-    def __init__(self, files):
-        self.files = files
-
-    def __getattr__(self, name):
-        return getattr(self.files, name)
-
-    def move(self, source, target):
-        raise OSError("no power")
-
-
-def test_a_changed_clip_goes_and_its_neighbours_stay(clips, parts):
-    list(go_on(clips, parts, partial(Worker(parts).compute, clips_a_part=4)))
+def test_a_part_with_a_changed_clip_is_done_again_and_the_others_stay(clips, parts):
+    list(go_on(clips, parts, Worker(parts).compute))
     changed = clips.assign(version=["new", *clips["version"][1:]])
-    assert parts.keep_finished(changed) == set(clips["clip"][1:])
-    assert set(parts.about()["clip"]) == set(clips["clip"][1:])
+    assert parts.keep_finished(changed) == set(clips["clip"][2:])
     worker = Worker(parts)
     list(go_on(changed, parts, worker.compute))
-    assert worker.calls == [["v_0"]] and complete(parts, clips)
+    assert worker.calls == [["v_0", "v_1"]] and complete(parts, clips)
 
 
 def test_clips_that_are_not_asked_about_stay(clips, parts):
-    """A small run after a large one loses nothing of it."""
+    """A small run after a large one loses no other part of it."""
     list(go_on(clips, parts, Worker(parts).compute))
-    some = clips.head(3).assign(version="new")
+    some = clips.head(2).assign(version="new")
     assert parts.keep_finished(some) == set()
-    assert set(parts.about()["clip"]) == set(clips["clip"][3:])
+    assert set(parts.about()["clip"]) == set(clips["clip"][2:])
     list(go_on(some, parts, Worker(parts).compute))
     assert parts.problems(some).empty and complete(parts, clips)
+
+
+def test_parts_of_an_older_version_are_made_anew_and_said_so(clips, tmp_path, capsys):
+    parts = Parts(tmp_path)
+    older = pd.DataFrame({"clip": ["v_0"], "features": [[1.0]]})
+    older.to_parquet(tmp_path / "older.parquet")
+    list(go_on(clips, parts, Worker(parts).compute))
+    assert "older version of the course: 1" in capsys.readouterr().out
+    assert complete(parts, clips)
 
 
 def test_broken_and_lost_clips_are_listed_and_tried_again(clips, parts):
@@ -226,14 +209,11 @@ def test_broken_and_lost_clips_are_listed_and_tried_again(clips, parts):
 def test_another_video_rate_or_preprocessing_is_another_version(tmp_path):
     root = make_dataset(tmp_path / "videos", groups=2, frames=10)
     table = make_video_table(root)[0]
-    before = clips_to_do(table, root, {"way": 1}, 4)
+    before = clips_to_do(table, root, "facts", 4)
     assert before.columns.tolist() == ["clip", "class", "group", "path", "version"]
-    assert (
-        clips_to_do(table, root, {"way": 2}, 4)["version"] != before["version"]
-    ).all()
-    assert (
-        clips_to_do(table, root, {"way": 1}, 2)["version"] != before["version"]
-    ).all()
+    for facts, rate in (("other facts", 4), ("facts", 2)):
+        other = clips_to_do(table, root, facts, rate)
+        assert (other["version"] != before["version"]).all()
     write_clip(root / table["video"][0], frames=30)
-    after = clips_to_do(table, root, {"way": 1}, 4)["version"] != before["version"]
+    after = clips_to_do(table, root, "facts", 4)["version"] != before["version"]
     assert after.tolist() == [True] + [False] * (len(table) - 1)

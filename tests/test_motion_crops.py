@@ -1,6 +1,5 @@
-"""Small clips: cut to where something moves, decoded in threads, kept beside a note."""
+"""Small clips: cut to where something moves, decoded in threads, and kept."""
 
-from toolbox.clips import motion_crops as small_clips
 from toolbox.clips.motion_crops import (
     cut_square,
     moving_part,
@@ -117,59 +116,18 @@ def test_stored_clips_stay_on_disk(tmp_path, paths):
     assert isinstance(stored, np.memmap) and not stored.flags.writeable
 
 
-def test_stored_clips_are_kept_and_made_again_when_a_clip_changes(
-    tmp_path, paths, monkeypatch
+def test_stored_clips_are_kept_and_made_again_when_a_clip_or_size_changes(
+    tmp_path, paths
 ):
     target = tmp_path / "clips.npy"
     first, problems = store_clips(paths, target, 6, 16)
-    with monkeypatch.context() as patch:
-        patch.setattr(small_clips, "small_clip", None)  # nothing is decoded again
-        again, same = store_clips(paths, target, 6, 16)
+    written = target.stat().st_mtime_ns
+    again, same = store_clips(paths, target, 6, 16)
     assert (again == first).all() and same == problems == {3: problems[3]}
+    assert target.stat().st_mtime_ns == written
     write_clip(paths[3], frames=20)
     third, problems = store_clips(paths, target, 6, 16)
     assert third[3].any() and problems == {}
-
-
-@pytest.mark.parametrize("count, size", [(6, 24), (8, 16)])
-def test_clips_of_another_size_or_length_are_stored_anew(tmp_path, paths, count, size):
-    store_clips(paths, tmp_path / "clips.npy", 6, 16)
-    stored, _ = store_clips(paths, tmp_path / "clips.npy", count, size)
-    assert stored.shape == (6, count, size, size, 3)
-
-
-def test_a_file_without_its_note_is_made_again(tmp_path, paths):
-    target = tmp_path / "clips.npy"
-    store_clips(paths, target, 6, 16)
-    target.with_suffix(".json").unlink()
-    target.write_bytes(b"half a file")
-    assert store_clips(paths, target, 6, 16)[0].shape == (6, 6, 16, 16, 3)
-
-
-def interrupt(*_, **__):
-    """In place of a function before which the process is killed."""
-    raise KeyboardInterrupt
-
-
-def test_a_kill_between_the_clips_and_their_note_leaves_no_old_note(
-    tmp_path, paths, monkeypatch
-):
-    target = tmp_path / "clips.npy"
-    store_clips(paths[:2], target, 6, 16)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(small_clips, "write_json", interrupt)
-        store_clips(paths, target, 6, 16)
-    assert len(np.load(target)) == 6 and not target.with_suffix(".json").exists()
-    assert len(store_clips(paths[:2], target, 6, 16)[0]) == 2
-
-
-def test_a_kill_while_clips_are_decoded_leaves_the_old_file_and_no_note(
-    tmp_path, paths, monkeypatch
-):
-    target = tmp_path / "clips.npy"
-    store_clips(paths[:2], target, 6, 16)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(small_clips, "small_clip", interrupt)
-        store_clips(paths, target, 6, 16)
-    assert len(np.load(target)) == 2 and not list(tmp_path.glob(".partial*"))
-    assert len(store_clips(paths, target, 6, 16)[0]) == 6
+    for count, size in ((6, 24), (8, 16)):
+        stored, _ = store_clips(paths, target, count, size)
+        assert stored.shape == (6, count, size, size, 3)
