@@ -2,7 +2,7 @@
 
 import weakref
 
-from toolbox.clips.read import batches, frames_shown, strip_of
+from toolbox.clips.read import batches, frames_shown, strip_of, to_network_size
 from toolbox.clips.write import join_clips
 from toolbox.models.clip_features import features_of_clips, look_at
 from toolbox.page.progress import progress
@@ -104,6 +104,8 @@ class MeanColour:
     it got.
     """
 
+    size = 224
+
     def __init__(self):
         self.sizes = []
 
@@ -112,16 +114,13 @@ class MeanColour:
         return pictures.mean(axis=(1, 2)).astype("float32")
 
 
-def left_half(frame):
-    return frame[:, : frame.shape[1] // 2]
-
-
 def test_a_video_is_looked_at_in_batches_and_the_bar_tells_seconds(tmp_path):
     """Nine seconds, four frames each: 36 frames in batches of at most 16."""
     clip, network = write_clip(tmp_path / "clip.mp4", frames=90, fps=10), MeanColour()
     bar = progress(total=9)
-    features = look_at(clip, left_half, network, 4, bar=bar)
-    expected = [left_half(frame).mean(axis=(0, 1)) for frame in frames_shown(clip, 4)]
+    features = look_at(clip, network, 4, bar=bar)
+    seen = map(to_network_size, frames_shown(clip, 4))
+    expected = [picture.mean(axis=(0, 1)) for picture in seen]
     assert np.allclose(features, expected, atol=1e-3) and features.dtype == np.float32
     assert sum(network.sizes) == 36 and max(network.sizes) <= 16
     assert bar.n == 9

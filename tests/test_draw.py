@@ -6,9 +6,8 @@ import base64
 import html
 import io
 import re
-from itertools import pairwise
 
-from toolbox.plots.frames import animate, show_frames, titled_tile
+from toolbox.plots.frames import animate, show_frames
 from toolbox.plots.scores import (
     draw_confusion,
     draw_curve,
@@ -59,21 +58,6 @@ def test_a_grid_shows_each_frame_with_its_title():
     assert figure.get_suptitle() == "All"
 
 
-def test_frames_of_any_size_have_room():
-    """A row is as high as its tallest frame needs: twice the width at most."""
-    wide, square, tall = frame_of(160, 90), frame_of(50, 50), frame_of(10, 500)
-    for frames, height in (
-        ([wide, wide], 90 / 160),
-        ([wide, square], 1),
-        ([tall, wide], 2),
-    ):
-        figure = show_frames(frames, ["one", "two"], columns=2, width=2)
-        figure.canvas.draw()
-        assert figure.get_size_inches().tolist() == pytest.approx(
-            [4, 2 * height + 0.32]
-        )
-
-
 def test_of_very_many_frames_some_are_drawn():
     frames = [frame_of(8, 8, number % 256) for number in range(300)]
     figure = show_frames(frames, map(str, range(300)), columns=10, title="Kept")
@@ -110,12 +94,6 @@ def test_an_animation_of_clips_of_any_size():
         assert abs(lower_left - 40 * moment).max() < 8
 
 
-def test_odd_titles_can_be_drawn():
-    picture, alt = picture_in(animate([[frame_of(64, 48)]] * len(ODD), ODD))
-    assert picture.n_frames == 1
-    assert alt == f"Animation: {', '.join(ODD)}"
-
-
 def test_an_animation_too_large_shows_fewer_moments_for_longer():
     """A picture of 1000 x 1016 pixels has 1.016 million, so 39 fit into 40 million:
     every third of 100 moments is shown.
@@ -126,20 +104,6 @@ def test_an_animation_too_large_shows_fewer_moments_for_longer():
     picture.seek(1)
     picture.load()
     assert picture.info["duration"] == 300
-
-
-def test_a_frame_of_extreme_shape_does_not_blow_up_the_page():
-    clips = [[frame_of(2, 4000)], [frame_of(4000, 2)]]
-    picture, _ = picture_in(animate(clips, ["tall", "wide"]))
-    assert picture.size == (2 * 128, 2 * 128 + 16)
-
-
-def test_a_tile_holds_its_text_and_its_frame():
-    tile = titled_tile(frame_of(320, 240, 50), "title", 160, 120)
-    assert tile.shape == (136, 160, 3)
-    assert tile.dtype == np.uint8
-    assert (tile[:16] < 100).any()  # dark text
-    assert (tile[20:130, 5:150] == 50).all()
 
 
 # Confusion
@@ -154,14 +118,6 @@ def test_the_confusion_matrix_counts_all_predictions():
     assert counts.tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
     assert [label.get_text() for label in axis.get_yticklabels()] == classes
     assert sorted(text.get_text() for text in axis.texts) == ["1"] * 4
-
-
-def test_a_hundred_classes_are_drawn_without_names():
-    classes = [f"class{number:03}" for number in range(101)]
-    figure = draw_confusion(classes, classes, classes)
-    figure.canvas.draw()
-    assert max(figure.get_size_inches()) < 15
-    assert np.asarray(figure.axes[0].images[0].get_array()).trace() == 101
 
 
 def test_the_curve_says_what_the_fewest_clips_teach():
@@ -212,24 +168,3 @@ def test_intervals_are_drawn_from_above_as_the_rows_come():
     assert drawn[4][0] == [1 / 14] * 2
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["test", "on training groups", "chance, 7%"]
-
-
-def test_intervals_need_nothing_beside_them():
-    rows = [row_of("vote", 0.5, 0.4, 0.6), row_of("mean", 0.7, 0.6, 0.8)]
-    figure = draw_intervals(rows, 0.5, "Better")
-    [axis] = figure.axes
-    assert len(axis.lines) == 5
-    texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == ["accuracy", "chance, 50%"]
-
-
-def test_the_caption_of_a_frame_fits_above_it():
-    """The longest class name of the built-in clips, and its row's usual width and
-    height.
-    """
-    figure = show_frames([frame_of(64, 48)] * 7, ["WalkBackwards"] * 7, title="All")
-    figure.canvas.draw()
-    boxes = [axis.title.get_window_extent() for axis in figure.axes]
-    assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
-    assert figure.axes[0].title.get_fontsize() >= 10
-    assert boxes[0].y1 < figure.bbox.y1

@@ -59,13 +59,6 @@ def nothing_recorded():
     FITS.clear()
 
 
-def test_clips_of_one_length_are_an_array_of_objects_too():
-    for lengths in ((3, 3), (3, 4), (1,), ()):
-        clips = as_array([np.zeros((length, 2)) for length in lengths])
-        assert clips.shape == (len(lengths),) and clips.dtype == object
-        assert [clip.shape for clip in clips] == [(length, 2) for length in lengths]
-
-
 # Out of their group
 
 
@@ -115,13 +108,6 @@ def test_only_what_may_be_learned_from_is_learned_from_and_all_is_judged():
     assert np.allclose(said[:2], [1, 0]) and np.allclose(said[4:], [2 / 3, 1 / 3])
 
 
-def test_where_nothing_else_can_be_learned_from_nothing_is_judged():
-    labels, groups = np.array(["a", "b", "a", "b"]), np.array(["x", "x", "y", "y"])
-    learn = np.array([True, True, False, False])
-    said = out_of_group(Recorder(), clips_of(4), labels, groups, learn)
-    assert np.isnan(said[:2]).all() and np.allclose(said[2:], 0.5)
-
-
 def test_judges_can_be_asked_about_other_clips():
     """A clip's judge goes by its group; what the judge never learned gets 0,
     nobody's clips NaN.
@@ -161,13 +147,6 @@ def test_strangers_are_judged_by_models_that_met_neither_class_nor_group():
             assert not set(groups[learned]) & set(groups[judged])
 
 
-def test_without_another_class_there_are_no_strangers():
-    highest = as_strangers(
-        Recorder(), clips_of(4), np.array(["a"] * 4), np.array(list("xxyy"))
-    )
-    assert np.isnan(highest).all()
-
-
 def test_new_strangers_are_judged_by_what_learned_from_the_other_classes():
     """Of a, b, b, c, c, c: without a, the highest share is 3/5; without b, 3/4; d is
     new.
@@ -205,14 +184,6 @@ def test_a_threshold_lets_the_share_pass_and_no_more_than_it_must(keep, threshol
     assert np.mean(highest >= threshold) >= keep
 
 
-def test_a_threshold_does_not_count_what_was_not_judged():
-    said = np.array([[0.6, 0.4], [np.nan, np.nan], [0.2, 0.8]])
-    assert threshold_for(said, 1) == 0.6
-    assert threshold_for(said, 0.5) == 0.8
-    assert threshold_for(np.full((3, 2), np.nan), 0.9) == 0
-    assert threshold_for(np.empty((0, 2)), 0.9) == 0
-
-
 # More and more groups
 
 
@@ -244,27 +215,6 @@ def test_the_curve_learns_from_few_groups_and_from_all_with_as_many_clips():
     assert len({tuple(judged) for _, judged in FITS}) > 1  # each draw sets others aside
 
 
-def test_the_curve_says_how_many_it_gets_right():
-    """With class a in all groups but one clip, it is what the recorder always names."""
-    labels, groups = np.array(["a", "a", "a", "b"] * 3), np.repeat(["x", "y", "z"], 4)
-    curve = curve_over_groups(Recorder(), clips_of(12), labels, groups)
-    assert (curve.loc[curve["source"] == "few groups", "accuracy"] == 0.75).all()
-
-
-def test_one_group_has_no_curve():
-    curve = curve_over_groups(
-        Recorder(), clips_of(2), np.array(["a", "b"]), np.array(["x", "x"])
-    )
-    assert isinstance(curve, pd.DataFrame) and len(curve) == 0
-    assert list(curve) == ["source", "groups", "clips", "accuracy"]
-
-
-def test_two_groups_have_a_curve_of_one_point():
-    labels, groups = np.array(["a", "b"] * 2), np.array(["x", "x", "y", "y"])
-    curve = curve_over_groups(Recorder(), clips_of(4), labels, groups, draws=2)
-    assert list(curve["groups"]) == [1] * 4 and list(curve["clips"]) == [2] * 4
-
-
 # How good probabilities are, what to label next
 
 
@@ -288,22 +238,6 @@ def test_classifiers_are_compared_by_hand():
     interval = f"{25 - margin:+.0f} to {min(25 + margin, 100):+.0f}"
     assert table["points gained"].tolist() == ["", f"+25 ({interval})"]
     assert table["so"].tolist() == ["", "can't tell (4 groups)"]
-
-
-def test_a_comparison_says_what_it_shows():
-    """Six groups of two clips: one method is wrong on all, and one right on the
-    first of each.
-    """
-    labels, groups = np.array(["a", "b"] * 6), np.repeat(list("uvwxyz"), 2)
-    wrong, right = np.eye(2)[[1, 0] * 6], np.eye(2)[[0, 1] * 6]
-    first = np.where(np.arange(12)[:, None] % 2, wrong, right)
-    answers = {"first": first, "wrong": wrong, "again": first, "right": right}
-    assert compare(answers, labels, groups)["so"].tolist() == [
-        "",
-        "worse",
-        "no difference shown",
-        "better",
-    ]
 
 
 def test_an_answer_is_right_by_its_column():
