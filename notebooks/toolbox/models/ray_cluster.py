@@ -94,6 +94,6 @@ def check_seats(seats, gpus):
     there = ray.cluster_resources()
     if there["CPU"] < seats or there.get("GPU", 0) < gpus:
         raise ValueError(
-            f"Workers and decoding take {seats:g} seats and {gpus} GPUs, and Ray has"
-            f" {there['CPU']:g} and {there.get('GPU', 0):g}."
+            f"{seats:g} seats for workers and decoding, and {gpus} GPUs, don't fit: Ray"
+            f" has {there['CPU']:g} and {there.get('GPU', 0):g}."
         )
