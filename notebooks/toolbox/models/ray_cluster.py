@@ -45,23 +45,21 @@ def start_ray(address=None, modules=(), seats=None, store_megabytes=100):
     modules: Python packages to send to the workers; seats: how many tasks may run at
     once on this machine, by default one more than it has cores; store_megabytes: the
     memory that processes share here (75 or more). Raises what Ray raises if it can't
-    start; on a busy machine, run it again.
+    start, after three tries.
     """
     if not ray.is_initialized():
-        settings = {"runtime_env": {"py_modules": list(modules)}}
+        settings = {
+            "runtime_env": {"py_modules": list(modules)},
+            "log_to_driver": False,
+            "logging_level": "ERROR",
+        }
         if address is None:
             settings |= {
                 "num_cpus": seats or os.cpu_count() + 1,
                 "object_store_memory": store_megabytes * 10**6,
                 "include_dashboard": False,
             }
-        with quiet_start():
-            ray.init(
-                address or "local",
-                log_to_driver=False,
-                logging_level="ERROR",
-                **settings,
-            )
+        start_patiently(address or "local", settings)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.max_errored_blocks = LOST_PARTS
@@ -74,6 +72,21 @@ def start_ray(address=None, modules=(), seats=None, store_megabytes=100):
     )
 
 
+def start_patiently(address, settings):
+    """Start Ray; again, twice, if it fails: it gives itself 30 seconds, too few for a
+    busy machine.
+    """
+    for tries_left in (2, 1, 0):
+        try:
+            with quiet_start():
+                ray.init(address, **settings)
+            return
+        except Exception:
+            ray.shutdown()
+            if not tries_left:
+                raise
+
+
 def check_seats(seats, gpus):
     """Raise ValueError unless Ray has so many seats and GPUs; it would wait for them
     without a word.
@@ -81,6 +94,6 @@ def check_seats(seats, gpus):
     there = ray.cluster_resources()
     if there["CPU"] < seats or there.get("GPU", 0) < gpus:
         raise ValueError(
-            f"Workers and decoding take {seats:g} seats and {gpus} GPUs, and Ray has"
-            f" {there['CPU']:g} and {there.get('GPU', 0):g}."
+            f"{seats:g} seats for workers and decoding, and {gpus} GPUs, don't fit: Ray"
+            f" has {there['CPU']:g} and {there.get('GPU', 0):g}."
         )
