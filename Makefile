@@ -58,7 +58,7 @@ test-all: test
 	$(FRESH_RUN)/compare_outputs.py
 
 $(VGG16): | .venv/installed
-	@$(RUN) -c "from toolbox.vgg16 import vgg16_weights; vgg16_weights('weights')"
+	@$(RUN) -c "from toolbox.models import vgg16_weights; vgg16_weights('weights')"
 
 lab: .venv/installed
 	$(RUN) -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_get_the_videos.ipynb

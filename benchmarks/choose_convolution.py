@@ -12,12 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from toolbox.clips import store_clips
-from toolbox.evaluation import (
-    check_groups,
-    difference_over_groups,
-    in_brackets,
-    verdict,
-)
+from toolbox.evaluation import check_groups, in_points, verdict
 from toolbox.store import read_csv
 
 import keras
@@ -90,11 +85,8 @@ def main():
     for one in right[1:]:
         met = ~np.isnan(one)
         gain = (right[0] - one)[met]
-        interval = in_brackets(*difference_over_groups(gain, groups[met]))
-        print(
-            f"as is over this: {gain.mean():+.1%} {interval},"
-            f" {verdict(gain, groups[met])}"
-        )
+        shown = in_points(gain, groups[met]), verdict(gain, groups[met])
+        print("as is over this: {} points, {}".format(*shown))
 
 
 def judged(

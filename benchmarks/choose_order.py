@@ -61,15 +61,10 @@ def tell(build, prepare, epochs, peak, clips, labels, groups):
 
 def choose_cells(videos, labels, groups):
     """Print how good the flow histograms are with 3 to 6 cells a side."""
-    paths, histogram = (
-        [DATA / video for video in videos["video"]],
-        motion.flow_histogram,
-    )
+    paths = [DATA / video for video in videos["video"]]
     for cells in (3, 4, 5, 6):
-        motion.flow_histogram = partial(histogram, cells=cells)
-        moved = as_array(
-            list(in_threads(partial(motion.motion_of, length=STEPS), paths))
-        )
+        look = partial(motion.motion_of, length=STEPS, cells=cells)
+        moved = as_array(list(in_threads(look, paths)))
         said = out_of_group(
             linear_classifier(motion.flow_summary), moved, labels, groups
         )
@@ -77,7 +72,6 @@ def choose_cells(videos, labels, groups):
             f"flow, {cells} x {cells} cells {is_right(said, labels).mean():.1%}",
             flush=True,
         )
-    motion.flow_histogram = histogram
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from toolbox.models import FusedAdam, Network, TrainingFolder, fastest_network
+from toolbox.models import Backbone, FusedAdam, vgg16_backbone
 
 import keras
 import numpy as np
@@ -22,8 +22,8 @@ from lessons.transfer import (
     FeatureBatches,
     divide_by_255,
     extract_features,
-    make_callbacks,
     make_head,
+    train_head,
 )
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -54,7 +54,12 @@ def stand_in():
         keras.layers.Conv2D(512, 1, activation="relu"),
     ]
     model = keras.Sequential([keras.Input((224, 224, 3)), *layers])
-    return Network("stand-in", model.predict_on_batch, divide_by_255)
+
+    def compute(pixels, layers):
+        return [model.predict_on_batch(pixels)]
+
+    engine = compute, {"last": (7, 7, 512)}
+    return Backbone("stand-in", "Keras", lambda: engine, divide_by_255, ("last",))
 
 
 def steps_of_04(paths, vgg16_frames, folder):
@@ -64,8 +69,7 @@ def steps_of_04(paths, vgg16_frames, folder):
     of them.
     """
     peaks = {}
-    network = fastest_network(REPOSITORY / "weights", divide_by_255)
-    peaks["all ways tried"] = peak_megabytes()
+    network = vgg16_backbone(REPOSITORY / "weights", divide_by_255)
     features_file = folder / "features.npy"
     if vgg16_frames < len(paths):
         extract_features(paths[:vgg16_frames], network, folder / "by_vgg16.npy")
@@ -81,12 +85,11 @@ def steps_of_04(paths, vgg16_frames, folder):
         FeatureBatches(features_file, rows[part], labels[part], 10.0, seed=0)
         for part in np.split(np.arange(len(rows)), [len(rows) // 5])
     )
-    head, training = make_head(14), TrainingFolder(folder / "training")
+    head = make_head(14)
     head.compile(
         FusedAdam(0.001), loss="categorical_crossentropy", metrics=["accuracy"]
     )
-    settings = {"epochs": 2, "callbacks": make_callbacks(training, patience=10)}
-    head.fit(train, validation_data=validation, shuffle=False, verbose=0, **settings)
+    train_head(head, train, validation, folder / "weights.hdf5", 2, patience=10)
     peaks["head trained"] = peak_megabytes()
     return peaks
 

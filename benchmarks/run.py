@@ -17,10 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
-from toolbox.clips import extract_frames, make_video_table, open_dataset
+from toolbox.clips import (
+    extract_frames,
+    load_frame,
+    make_video_table,
+    open_dataset,
+)
 from toolbox.models import FusedAdam, vgg16
 
 import keras
@@ -79,26 +83,6 @@ def parse_options():
         nargs="*",
         default=[1000, 8000],
         help="default: 1000 8000",
-    )
-    add(
-        "--memory-clips",
-        type=int,
-        nargs="*",
-        default=[100, 800],
-        help="default: 100 800",
-    )
-    add(
-        "--ray-clips",
-        type=int,
-        default=16,
-        help="clips to time Ray with (default: 16; 0: none)",
-    )
-    add(
-        "--workers",
-        type=int,
-        nargs="+",
-        default=[1, 2],
-        help="sizes of Ray's pool (default: 1 2)",
     )
     add(
         "--vgg16-frames",
@@ -240,7 +224,7 @@ def compare_features(paths, network, recipe_base, folder, rounds):
     second).
     """
     recipe_2019.extract_features(paths[:32], recipe_base)  # the first calls compile
-    network(np.stack([transfer.load_frame(paths[0])] * 16))
+    network(np.stack([load_frame(paths[0])] * 16))
     theirs, ours = [], []
     for turn in range(rounds):
         target = folder / f"features_{turn}.npy"
@@ -250,9 +234,7 @@ def compare_features(paths, network, recipe_base, folder, rounds):
         ours.append(taken)
     report("features", theirs, ours)
     our_features = np.load(target)
-    pixels = transfer.divide_by_255(
-        np.stack([transfer.load_frame(path) for path in paths[:8]])
-    )
+    pixels = transfer.divide_by_255(np.stack([load_frame(path) for path in paths[:8]]))
     exact = recipe_base.predict_on_batch(pixels)
     print(
         f"  {len(paths)} frames; cosine with the recipe's features "
@@ -328,18 +310,6 @@ def compare_evaluation(
     )
 
 
-def run_script(name, *arguments):
-    """Run another script of this folder; returns the JSON object of its last line,
-    or None with its errors printed.
-    """
-    command = [sys.executable, Path(__file__).with_name(name), *map(str, arguments)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if run.returncode:
-        print(f"{name}: failed\n{run.stderr[-2000:]}")
-        return None
-    return json.loads(run.stdout.splitlines()[-1])
-
-
 def compare_memory(frames_folder, counts, vgg16_counts):
     """Measure the peak memory of notebook 04's steps, in a process for each number
     of frames.
@@ -349,11 +319,14 @@ def compare_memory(frames_folder, counts, vgg16_counts):
         return
     peaks = {}
     for count, by_vgg16 in zip(counts, vgg16_counts, strict=True):
-        steps = run_script(
-            "memory.py", frames_folder, count, "--vgg16-frames", by_vgg16
-        )
-        if steps is None:
+        script = Path(__file__).with_name("memory.py")
+        command = [sys.executable, script, frames_folder, str(count)]
+        command += ["--vgg16-frames", str(by_vgg16)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        if run.returncode:
+            print(f"memory: failed\n{run.stderr[-2000:]}")
             return
+        steps = json.loads(run.stdout.splitlines()[-1])
         peaks[count] = max(steps.values())
         told = ", ".join(f"{name} {peak:.0f}" for name, peak in steps.items())
         print(
@@ -375,45 +348,6 @@ def compare_memory(frames_folder, counts, vgg16_counts):
     print(
         f"aim x1.1 {flat}; at most {max(peaks.values()):.0f} MB   aim 2000 MB {small}"
     )
-
-
-def compare_memory_of_clips(dataset, counts):
-    """Measure the peak memory of what reads clips, in a process for each number of
-    clips.
-    """
-    if platform.system() == "Windows":
-        return
-    peaks = {}
-    for count in counts:
-        steps = run_script("memory_of_clips.py", dataset, count)
-        if steps is None:
-            return
-        peaks[count] = max(steps.values())
-        told = ", ".join(f"{name} {peak:.0f}" for name, peak in steps.items())
-        print(
-            f"memory, {count:,} clips, peak in MB after each step: {told}", flush=True
-        )
-    growth = peaks[counts[-1]] / peaks[counts[0]]
-    flat = "reached" if growth <= 1.1 else "NOT reached"
-    print(
-        f"memory: x{growth:.2f} from {counts[0]:,} to {counts[-1]:,} clips   aim x1.1"
-        f" {flat}"
-    )
-
-
-def compare_ray(dataset, clips, workers, way):
-    """Time notebook 12's plain loop and its pools of workers on the same clips."""
-    if not find_spec("ray"):
-        print("Ray: not measured, it is not installed (`make scale` does that)")
-        return
-    timed = run_script("ray_pool.py", dataset, clips, 0, *workers, "--way", way)
-    loop = timed and timed["0"]["frames a second"]
-    for count, row in (timed or {}).items():
-        name = "plain loop" if count == "0" else f"Ray, workers: {count}"
-        print(
-            f"{name:22} {row['frames a second']:7.2f} frames a second "
-            f"{row['frames a second'] / loop:6.2f}x   start-up {row['start-up']:.1f} s"
-        )
 
 
 def main():
@@ -441,7 +375,7 @@ def main():
             train, dataset.folder, folder, options.extraction_rounds
         )
         paths = spread(extracted, options.frames)
-        network = vgg16.fastest_network(REPOSITORY / "weights", transfer.divide_by_255)
+        network = vgg16.vgg16_backbone(REPOSITORY / "weights", transfer.divide_by_255)
         recipe_base = vgg16.build_vgg16(vgg16.vgg16_weights(REPOSITORY / "weights"))
         features, speed = compare_features(
             paths, network, recipe_base, folder, options.rounds
@@ -463,10 +397,6 @@ def main():
             ]
             chosen = options.vgg16_frames or counts
             compare_memory(extracted[0].parent, options.memory_frames, chosen)
-    if options.memory_clips:
-        compare_memory_of_clips(options.dataset, options.memory_clips)
-    if options.ray_clips:
-        compare_ray(options.dataset, options.ray_clips, options.workers, network.way)
     print(f"\nall of this took {(time.perf_counter() - started) / 60:.0f} minutes")
 
 

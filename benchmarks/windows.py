@@ -6,6 +6,7 @@ PYTHONPATH=notebooks .venv/bin/python benchmarks/windows.py, once notebook 11 ha
 mocap.
 """
 
+from functools import partial
 from pathlib import Path
 
 from toolbox.evaluation import compare, out_of_group, segments_of
@@ -13,9 +14,7 @@ from toolbox.models import as_array
 from toolbox.store import read_csv
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
-from lessons import own_videos
 from lessons.own_videos import ClipClassifier, describe, moments_of, windows_of
 
 RATE, SIZE, THRESHOLD, FILMS = 4, 8, 0.27, 40  # films of each group
@@ -34,17 +33,13 @@ def main():
     labels, groups = videos["class"].to_numpy(str), videos["group"].to_numpy(str)
     part = {"clips": clips, "labels": labels, "groups": groups}
     for name, count in PARTS.items():
-        own_videos.describe = lambda windows, count=count: first_parts(windows, count)
-        tell(name, ClipClassifier(SIZE), **part)
-    own_videos.describe = describe
+        model = ClipClassifier(SIZE, describe=partial(first_parts, count=count))
+        tell(name, model, **part)
     for size in (4, 6, 12):
         tell(f"all four, windows of {size / RATE:g} s", ClipClassifier(size), **part)
     for strength in (0.01, 0.03, 0.3, 1):
-        own_videos.LogisticRegression = lambda C, strength=strength, **settings: (
-            LogisticRegression(C=strength, **settings)
-        )
-        tell(f"all four, C = {strength:g}", ClipClassifier(SIZE), **part)
-    own_videos.LogisticRegression = LogisticRegression
+        model = ClipClassifier(SIZE, strength=strength)
+        tell(f"all four, C = {strength:g}", model, **part)
     weigh_windows(**part)
 
 

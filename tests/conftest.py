@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from clips import COURSE
+from pocket import copy_course, copy_pocket
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -18,6 +19,18 @@ def shared_folder():
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """A copy of the course, with VGG16's weights."""
+    return copy_course(tmp_path_factory.mktemp("course"))
+
+
+@pytest.fixture(scope="module")
+def pocket(tmp_path_factory):
+    """A pocket-size mocap: three classes, three training groups and two to test."""
+    return copy_pocket(tmp_path_factory.mktemp("videos") / "pocket")
 
 
 @pytest.fixture(scope="session")

@@ -6,25 +6,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files` (bytes by path) and keeps the requests as (path, Range header) in
-    `log`.
+    """Serves `files` (bytes by path), keeps the paths asked for in `log`, counts bytes.
 
     troubles: what the next answers suffer, one each: a status such as 503, ("cut",
-    bytes after which the connection breaks), or None; ranges: whether the server does
-    ranges.
+    bytes after which the connection breaks), or None; ranges: whether it does them.
     """
 
-    daemon_threads = True
+    daemon_threads, ranges, sent = True, True, 0
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.log, self.troubles, self.sent, self.ranges = (
-            {},
-            [],
-            [],
-            0,
-            True,
-        )
+        self.files, self.log, self.troubles = {}, [], []
 
     def offer(self, path, content):
         """Serve bytes under a path; returns its address."""
@@ -39,39 +31,32 @@ class Handler(BaseHTTPRequestHandler):
     """Answers GET with a file, or the part of it that the Range header asks for."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = (
-        True  # head and content are small, and would wait for each other
-    )
+    disable_nagle_algorithm = True  # head and content would wait for each other
 
     def log_message(self, *_):
         """Keep the output of the tests clean."""
 
     def do_GET(self):
         server, wanted = self.server, self.headers.get("Range")
-        server.log.append((self.path, wanted))
+        server.log.append(self.path)
         trouble = server.troubles.pop(0) if server.troubles else None
+        content, status = server.files.get(self.path, b""), 200
         if isinstance(trouble, int) or self.path not in server.files:
-            self.send_response(trouble or 404)
-            self.send_header("Content-Length", "0")
-            return self.end_headers()
-        content, size = server.files[self.path], len(server.files[self.path])
-        if wanted and server.ranges:
+            content, status = b"", trouble or 404
+        elif wanted and server.ranges:
             first, last = wanted.removeprefix("bytes=").split("-")
+            size, status = len(content), 206
             start = int(first) if first else max(0, size - int(last))
             content = content[start : int(last) + 1 if first and last else size]
-            self.send_response(206)
-            self.send_header(
-                "Content-Range", f"bytes {start}-{start + len(content) - 1}/{size}"
-            )
-        else:
-            self.send_response(200)
+        self.send_response(status)
+        if status == 206:
+            end = start + len(content) - 1
+            self.send_header("Content-Range", f"bytes {start}-{end}/{size}")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        if trouble:
+        if isinstance(trouble, tuple):
             content, self.close_connection = content[: trouble[1]], True
-        server.sent += len(
-            content
-        )  # before the client can answer with its next request
+        server.sent += len(content)  # before the client can send its next request
         self.wfile.write(content)
 
 

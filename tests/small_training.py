@@ -4,13 +4,13 @@ head.
 
 from pathlib import Path
 
-from toolbox.models.training import FusedAdam, TrainingFolder
+from toolbox.models.training import FusedAdam
 from toolbox.store.files import save_array
 
 import keras
 import numpy as np
 
-from lessons.transfer import FeatureBatches, make_callbacks
+from lessons.transfer import FeatureBatches, train_head
 
 SCALE = 4.0
 
@@ -42,27 +42,19 @@ def parts_of(features, wrong=False):
 def new_head(seed=3):
     """A compiled head for the small features, the same one for the same seed."""
     keras.utils.set_random_seed(seed)
-    layers = [keras.layers.Dense(16, "relu"), keras.layers.Dense(3, "softmax")]
-    head = keras.Sequential([keras.Input((32,)), *layers])
+    layers = [
+        keras.layers.Dense(16, "relu", name="hidden"),
+        keras.layers.Dropout(0.2, name="dropout"),
+        keras.layers.Dense(3, "softmax", name="classes"),
+    ]
+    head = keras.Sequential([keras.Input((32,), name="features"), *layers], name="head")
     head.compile(FusedAdam(0.01), "categorical_crossentropy", metrics=["accuracy"])
     return head
 
 
-def train_in(folder, features, epochs=8, patience=50, seed=3, wrong=False, more=()):
-    """Train a head as notebook 04 does; returns it and its TrainingFolder."""
+def train_in(folder, features, epochs=8, patience=50, seed=3, wrong=False):
+    """Train a head as notebook 04 does; returns it and its history."""
     train, validation = parts_of(Path(features), wrong)
     head = new_head(seed)
-    training = TrainingFolder(Path(folder), epochs, patience, seed, wrong)
-    callbacks = [*make_callbacks(training, patience), *more]
-    if not training.finished:
-        head.fit(
-            train,
-            validation_data=validation,
-            epochs=epochs,
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=0,
-        )
-        training.finish()
-    head.load_weights(training.best)
-    return head, training
+    weights = Path(folder) / "weights.hdf5"
+    return head, train_head(head, train, validation, weights, epochs, patience, seed)

@@ -29,7 +29,7 @@ from lessons.own_videos import SavedClassifier, likeliest, probabilities_of
 class SomePixels:
     """A network for tests: RGB uint8 (n, 224, 224, 3) to 512 numbers of each."""
 
-    way, facts, size = "pixels", ["pixels"], 224
+    facts, size = ["pixels"], 224
 
     def __call__(self, frames):
         return frames[:, ::14, ::14, :2].reshape(-1, 512).astype("float32")
@@ -44,6 +44,7 @@ def command(course, *options, **variables):
             patch.setattr(sys, name, value)
         for name in ("VIDEO", "DATASET"):
             patch.setenv(name, str(variables.get(name, "")))
+        patch.setenv("MPLBACKEND", "agg")  # else it would stay set
         classify.exit_with(classify.main)
     code = stop.value.code
     if isinstance(code, str):  # Python prints it, and ends with 1

@@ -6,7 +6,6 @@ from toolbox.evaluation.order_control import (
     most_often_right,
     value_of_order,
 )
-from toolbox.plots.scores import draw_control
 
 import numpy as np
 import pytest
@@ -84,13 +83,6 @@ def test_whoever_ignores_the_order_is_right_in_exactly_half(tie):
     assert told.loc["reads", "a or b"] == "100.0%, better"
 
 
-def test_without_pairs_the_table_has_no_columns():
-    assert pairs_told_apart({"blind": said(1, 1, 1, 1)}, LABELS, GROUPS, []).shape == (
-        1,
-        0,
-    )
-
-
 def test_a_row_for_each_method_in_order_and_shuffled():
     answers = {"reads": said(1, 0.5, 0, 0)}
     for rows, name, accuracy in zip(
@@ -102,9 +94,3 @@ def test_a_row_for_each_method_in_order_and_shuffled():
         [row] = rows
         assert (row["method"], row["part"]) == (name, "test")
         assert (row["accuracy"], row["chance"]) == (accuracy, 0.5)
-
-
-def test_the_picture_has_a_line_for_each_method():
-    row = {"method": "reads", "accuracy": 0.8, "low": 0.7, "high": 0.9, "chance": 0.5}
-    figure = draw_control([row, row], [{**row, "accuracy": 0.5}] * 2, "title")
-    assert len(figure.axes[0].get_yticklabels()) == 2

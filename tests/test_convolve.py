@@ -6,20 +6,20 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from lessons_of import lesson
 
 from lessons.convolve import (
     ClipBatches,
     augment,
-    backwards,
     compile_network,
     frame_differences,
-    inflate,
     over_space,
     over_time,
     r2plus1d,
-    reverse_half,
     shuffle,
 )
+
+page = lesson("10")
 
 # Augmentation
 
@@ -78,22 +78,12 @@ def test_brightness_and_shift_vary_within_their_bounds():
     assert rows == {6, 7, 8, 9, 10}  # an eighth of the side, up and down
 
 
-@pytest.mark.parametrize("frames", [1, 3])
-def test_a_clip_shorter_than_wanted_repeats_frames(frames):
-    assert augment(ramp_clip(frames), 8, np.random.default_rng(0)).shape == (
-        8,
-        16,
-        16,
-        3,
-    )
-
-
 def test_what_then_does_to_the_frames():
     frames, rng = np.arange(12), np.random.default_rng(0)
     assert sorted(shuffle(frames, rng)) == list(range(12))
     assert len({tuple(shuffle(frames, rng)) for _ in range(5)}) == 5
-    assert backwards(frames, rng).tolist() == frames[::-1].tolist()
-    halves = [int(reverse_half(frames, rng)[0]) for _ in range(200)]
+    assert page.backwards(frames, rng).tolist() == frames[::-1].tolist()
+    halves = [int(page.reverse_half(frames, rng)[0]) for _ in range(200)]
     assert set(halves) == {0, 11} and 70 < halves.count(0) < 130
 
 
@@ -132,14 +122,6 @@ def test_labels_stay_with_their_clips_and_every_clip_comes_once():
     number = labels.argmax(axis=1)
     assert sorted(number) == sorted(rows)
     assert (np.abs(brightness / (10 * (number + 1)) - 1) < 0.4).all()
-
-
-def test_pixels_go_from_minus_one_to_one():
-    extremes = np.zeros((2, 12, 16, 16, 3), "uint8")
-    extremes[1] = 255
-    clips, _ = everything(batches_of(extremes, training=False))
-    assert clips.dtype == np.float32
-    assert (clips[0] == -1).all() and (clips[1] == 1).all()
 
 
 def test_for_validation_clips_come_in_their_order_and_unchanged():
@@ -202,7 +184,9 @@ def test_fit_sees_another_order_in_every_epoch(monkeypatch):
 def test_then_comes_last_and_depends_on_the_clip():
     clips, rows = np.stack([ramp_clip()] * 2), np.arange(2)
     plain = everything(ClipBatches(clips, rows, np.eye(2), 8, False))[0]
-    turned = everything(ClipBatches(clips, rows, np.eye(2), 8, False, backwards))[0]
+    turned = everything(ClipBatches(clips, rows, np.eye(2), 8, False, page.backwards))[
+        0
+    ]
     assert (turned == plain[:, ::-1]).all()
     mixed = everything(ClipBatches(clips, rows, np.eye(2), 8, False, shuffle))[0]
     assert not (mixed[0] == mixed[1]).all()
@@ -261,10 +245,6 @@ def test_label_smoothing_by_hand():
     assert loss == pytest.approx(-(wanted * np.log(said[0])).sum(), rel=1e-5)
 
 
-def test_about_a_million_weights():
-    assert 0.5e6 < r2plus1d(16, 64, 14).count_params() < 2e6
-
-
 def test_frame_differences_by_hand():
     clip = np.zeros((1, 3, 2, 2, 3), "float32")
     clip[0, 1] = [0.3, 0, 0.3]  # grey 0.2
@@ -272,18 +252,6 @@ def test_frame_differences_by_hand():
     changes = ops.convert_to_numpy(frame_differences(clip))
     assert changes.shape == (1, 2, 2, 2, 1)
     assert np.allclose(changes[0, :, 0, 0, 0], [0.4, 1.0])
-
-
-def test_clips_that_stand_still_look_alike():
-    model, rng = r2plus1d(8, 32, 3, widths=(8, 16)), np.random.default_rng(0)
-    still = np.repeat(rng.uniform(-1, 1, (2, 1, 32, 32, 3)), 8, axis=1).astype(
-        "float32"
-    )
-    first, second = model.predict_on_batch(still)
-    assert np.allclose(first, second, atol=1e-6)
-    moving = rng.uniform(-1, 1, (2, 8, 32, 32, 3)).astype("float32")
-    first, second = model.predict_on_batch(moving)
-    assert not np.allclose(first, second, atol=1e-3)
 
 
 @pytest.mark.parametrize("over, axes", [(over_space, (2, 3)), (over_time, (1,))])
@@ -296,24 +264,3 @@ def test_each_convolution_reaches_along_its_own_axes(over, axes):
     for axis, middle in ((1, 2), (2, 3), (3, 3)):
         reached = [middle - 1, middle, middle + 1] if axis in axes else [middle]
         assert sorted(set(touched[:, axis])) == reached
-
-
-# Inflation
-
-
-def test_a_still_clip_gives_the_2d_answer_at_every_time_step(base):
-    rng = np.random.default_rng(0)
-    kernel, _ = base.get_layer("block1_conv1").get_weights()
-    picture = rng.uniform(-120, 120, (1, 20, 20, 3)).astype("float32")
-    flat = ops.convert_to_numpy(ops.conv(picture, kernel))
-    deep = inflate(kernel, repeats=3)
-    assert deep.shape == (3, *kernel.shape)
-    answer = ops.convert_to_numpy(
-        ops.conv(np.repeat(picture[:, None], 6, axis=1), deep)
-    )
-    assert answer.shape == (1, 4, *flat.shape[1:])
-    assert np.abs(answer - flat[:, None]).max() < 1e-4 * np.abs(flat).max()
-    moving = rng.uniform(-120, 120, (1, 6, 20, 20, 3)).astype("float32")
-    assert (
-        np.abs(ops.convert_to_numpy(ops.conv(moving, deep)) - flat[:, None]).max() > 1
-    )

@@ -1,7 +1,5 @@
 """toolbox.clips.dataset: where a dataset lies, and which one was chosen."""
 
-import json
-
 from toolbox.clips.dataset import choose_dataset, open_dataset
 from toolbox.store.steps import step
 
@@ -12,8 +10,7 @@ from clips import write_clip
 def test_a_folder_gets_its_places_in_the_course(tmp_path):
     (tmp_path / "mine").mkdir()
     dataset = open_dataset(tmp_path / "mine", course=tmp_path / "course")
-    assert dataset.name == "mine"
-    assert dataset.folder == tmp_path / "mine"
+    assert dataset.name == "mine" and dataset.folder == tmp_path / "mine"
     assert dataset.data == tmp_path / "course" / "data" / "mine"
     assert dataset.weights == tmp_path / "course" / "weights" / "mine"
 
@@ -42,72 +39,37 @@ def test_a_file_is_not_a_dataset(tmp_path):
         open_dataset(clip, course=tmp_path)
 
 
-def test_another_folder_of_the_same_name_is_refused_and_nobody_is_told_to_delete(
-    tmp_path,
-):
-    for parent in ("first", "second"):
-        (tmp_path / parent / "mine").mkdir(parents=True)
+@pytest.mark.parametrize("look", [open_dataset, choose_dataset])
+def test_a_taken_name_is_refused(tmp_path, look):
+    """By a folder that was used before, or by a dataset of the course."""
+    for name in ("first/mine", "second/mine", "elsewhere/Mocap", "elsewhere/ucf101"):
+        (tmp_path / name).mkdir(parents=True)
     first = choose_dataset(tmp_path / "first" / "mine", course=tmp_path)
     assert open_dataset(tmp_path / "first" / "mine", course=tmp_path) == first
-    for look in (open_dataset, choose_dataset):
-        with pytest.raises(ValueError, match="make clean DATASET=mine") as error:
-            look(tmp_path / "second" / "mine", course=tmp_path)
-        assert "delete" not in str(error.value)
+    with pytest.raises(ValueError, match="make clean DATASET=mine"):
+        look(tmp_path / "second" / "mine", course=tmp_path)
+    for name in ("Mocap", "ucf101"):
+        with pytest.raises(ValueError, match=name):
+            look(tmp_path / "elsewhere" / name, course=tmp_path)
+    assert open_dataset(course=tmp_path) == first
 
 
-@pytest.mark.parametrize("name", ["mocap", "ucf101", "Mocap", "UCF101"])
-def test_a_folder_with_the_name_of_a_built_in_dataset_is_refused(tmp_path, name):
-    (tmp_path / "elsewhere" / name).mkdir(parents=True)
-    for look in (open_dataset, choose_dataset):
-        with pytest.raises(ValueError, match="Rename"):
-            look(tmp_path / "elsewhere" / name, course=tmp_path / "course")
-    assert not (tmp_path / "course").exists()
-
-
-def test_the_choice_of_notebook_00_holds_for_all_later_ones(tmp_path, capsys):
-    own = tmp_path / "clips" / "mine"
-    own.mkdir(parents=True)
-    for name in ("mocap", "ucf101"):
-        (tmp_path / "data" / name).mkdir(parents=True)
+def test_the_choice_of_notebook_00_holds_for_all_later_ones(
+    tmp_path, monkeypatch, capsys
+):
+    """A relative path is remembered from anywhere."""
+    for name in ("clips/mine", "data/mocap", "data/ucf101"):
+        (tmp_path / name).mkdir(parents=True)
     assert open_dataset(course=tmp_path).name == "mocap"
-    for choice in ("ucf101", str(own), "mocap"):
+    for choice in ("ucf101", "mine", "mocap"):
+        monkeypatch.chdir(tmp_path / "clips")
         chosen = choose_dataset(choice, course=tmp_path)
-        remembered = json.loads(
-            (tmp_path / "data" / "chosen.json").read_text(encoding="utf-8")
-        )
-        assert remembered == {"dataset": choice}
+        monkeypatch.chdir(tmp_path)
         capsys.readouterr()
         assert open_dataset(course=tmp_path) == chosen
-        (line,) = capsys.readouterr().out.splitlines()
-        assert chosen.name in line
-        assert (
-            open_dataset("ucf101", course=tmp_path).name == "ucf101"
-        )  # for once, not remembered
+        assert chosen.name in capsys.readouterr().out
+        assert open_dataset("ucf101", course=tmp_path).name == "ucf101"  # for once
         assert open_dataset(course=tmp_path) == chosen
-
-
-def test_a_relative_path_is_remembered_from_anywhere(tmp_path, monkeypatch):
-    for name in ("clips", "other"):
-        (tmp_path / name).mkdir()
-    monkeypatch.chdir(tmp_path)
-    chosen = choose_dataset("clips", course=tmp_path / "course")
-    monkeypatch.chdir(tmp_path / "other")
-    assert open_dataset(course=tmp_path / "course") == chosen
-
-
-def test_a_chosen_folder_that_is_gone_is_named(tmp_path):
-    (tmp_path / "mine").mkdir()
-    choose_dataset(tmp_path / "mine", course=tmp_path)
-    (tmp_path / "mine").rmdir()
-    with pytest.raises(FileNotFoundError, match="mine"):
-        open_dataset(course=tmp_path)
-
-
-def test_a_damaged_choice_is_named(tmp_path):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "chosen.json").write_text("{")
-    with pytest.raises(ValueError, match=r"chosen\.json"):
-        open_dataset(course=tmp_path)
 
 
 def test_a_notebook_out_of_order_says_which_to_run(tmp_path):

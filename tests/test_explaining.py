@@ -12,18 +12,14 @@ from toolbox.clips.masks import (
     without_scene,
 )
 from toolbox.evaluation.groups_left_out import mixed_folds, spread_over
-from toolbox.models.clip_features import each, pictures_of, see
-from toolbox.plots.scores import draw_by_group, draw_heat, draw_reliability
+from toolbox.models.clip_features import pictures_of, see
+from toolbox.plots.scores import draw_heat
 
 import cv2
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from clips import write_clip
-from PIL import Image
-
-from lessons.transfer import to_network_size
 
 # Clips to look at
 
@@ -52,31 +48,12 @@ def test_mixed_folds_share_out_each_groups_clips_of_each_class():
     assert not (folds == mixed_folds(labels, groups, seed=1)).all()
 
 
-def test_where_nothing_can_be_shared_out_the_mixed_folds_are_groups():
-    labels, groups = (
-        part.ravel() for part in np.meshgrid(list("abc"), ["g1", "g2", "g3"])
-    )
-    assert mixed_folds(labels, groups).tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-
-
-def test_each_picture_of_each_clip_is_changed():
-    clips, marks = (
-        [np.ones((2, 3, 3)), np.ones((1, 3, 3))],
-        [np.array([2, 3]), np.array([4])],
-    )
-    changed = each(lambda picture, mark: picture * mark, clips, marks)
-    assert [clip[:, 0, 0].tolist() for clip in changed] == [[2, 3], [4]]
-    assert each(len, []) == []
-    with pytest.raises(ValueError, match="zip"):  # a clip without its marks
-        each(lambda picture, mark: picture, clips[:1], marks)
-
-
 def test_pictures_are_seen_in_batches_and_split_into_clips(tmp_path):
     path, other = (
         write_clip(tmp_path / "a.avi", frames=30),
         write_clip(tmp_path / "b.avi", frames=75),
     )
-    clips = [pictures_of(one, to_network_size, 5 / 3) for one in (path, other)]
+    clips = [pictures_of(one, 5 / 3) for one in (path, other)]
     assert [clip.shape for clip in clips] == [(2, 224, 224, 3), (5, 224, 224, 3)]
     sizes = []
 
@@ -114,12 +91,6 @@ def test_the_mask_of_a_moment(mask_file):
     )
 
 
-def test_a_picture_of_another_size_holds_no_masks(tmp_path):
-    Image.new("1", (100, 240)).save(tmp_path / "other.png")
-    with pytest.raises(ValueError, match="holds no masks"):
-        person_mask(tmp_path / "other.png", 0)
-
-
 def test_the_share_of_positions(mask_file):
     share = share_of_positions(person_mask(mask_file, 0), 4)
     assert share.shape == (4, 4)
@@ -137,11 +108,6 @@ def test_person_and_scene_are_painted_over(mask_file):
     assert (alone[:60] == MEAN_COLOUR).all() and (alone[100, 110] == 250).all()
 
 
-def test_nobody_there_nothing_is_painted():
-    picture = np.random.default_rng(0).integers(0, 255, (224, 224, 3), dtype="uint8")
-    assert (without_person(picture, np.zeros((120, 160), bool)) == picture).all()
-
-
 # Drawings
 
 
@@ -155,33 +121,3 @@ def test_heat_is_red_for_and_blue_against():
     assert (drawn[35, 35] == 100).all()
     assert (draw_heat(frame, heat, limit=20)[2, 2] < 120).all()
     assert (draw_heat(frame, 0 * heat) == frame).all()
-
-
-def test_the_table_of_classes_and_groups_holds_the_means():
-    right, labels = np.array([1, 0, 1, 1], bool), np.array(["a", "a", "b", "b"])
-    figure = draw_by_group(right, labels, np.array(["g1", "g2", "g1", "g1"]), "title")
-    texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts == [
-        "100%",
-        "0%",
-        "50%",
-        "100%",
-        "100%",
-        "100%",
-        "0%",
-        "75%",
-    ]  # b has no g2
-    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == [
-        "a",
-        "b",
-        "all",
-    ]
-    plt.close(figure)
-
-
-def test_a_reliability_diagram_for_each_table():
-    table = pd.DataFrame({"confidence": [0.4, 0.9], "accuracy": [0.5, 0.8]})
-    table = table.assign(low=[np.nan, 0.6], high=[np.nan, 0.95])
-    figure = draw_reliability({"one": table, "two": table}, "title")
-    assert [axis.get_title() for axis in figure.axes] == ["one", "two"]
-    plt.close(figure)

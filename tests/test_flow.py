@@ -1,7 +1,6 @@
 """The toolbox of optical flow: pictures."""
 
 from toolbox.plots.flow import (
-    colour_wheel,
     draw_flows,
     fastest_moment,
     flow_colours,
@@ -29,20 +28,6 @@ def test_the_direction_of_motion_is_seen_in_colour():
         127,
         127,
     ]  # to the left: its opposite, half as fast
-
-
-def test_the_wheel_is_the_key_to_the_colours():
-    wheel = colour_wheel(21)
-    assert wheel[10, 20].tolist() == [255, 0, 0] and wheel[10, 0].tolist() == [
-        0,
-        255,
-        255,
-    ]
-    assert wheel[10, 10].tolist() == [0, 0, 0] and wheel[0, 0].tolist() == [
-        255,
-        255,
-        255,
-    ]
 
 
 def test_pictures_of_a_clip(tmp_path):

@@ -8,7 +8,6 @@ from clips import make_dataset, write_clip
 
 from lessons.frame_table import build_frame_table
 from lessons.frames import extract_clip
-from lessons.transfer import load_frame
 
 
 @pytest.fixture
@@ -61,33 +60,6 @@ def test_what_cannot_be_used_is_left_out_with_a_reason(frames):
     assert not set(table["image"]) & set(left_out["image"])
 
 
-def test_a_truncated_frame_is_mended_by_extracting_again(frames):
-    folder, videos, source = frames
-    path = folder / "v_Walk_g01_c01_frame0.jpg"
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(
-        ValueError, match=r"v_Walk_g01_c01_frame0\.jpg .*not a complete JPEG"
-    ):
-        load_frame(path)
-    extract_frames(extract_clip, videos, source, folder)
-    assert path.read_bytes() == whole
-    table, left_out = build_frame_table(folder, videos)
-    assert left_out.empty
-    assert path.name in set(table["image"])
-    assert load_frame(path).shape == (224, 224, 3)
-
-
-def test_the_order_of_clips_is_that_of_the_table(frames):
-    folder, videos, _ = frames
-    backwards = videos[::-1].reset_index(drop=True)
-    table, _ = build_frame_table(folder, backwards)
-    assert (
-        table.drop_duplicates("video")["video"].tolist()
-        == videos["video"].tolist()[::-1]
-    )
-
-
 def test_a_class_is_never_read_off_a_file_name(frames):
     """Names that say Walk, and clip names that hold `_frame1`, mislead nobody."""
     folder, videos, _ = frames
@@ -114,10 +86,3 @@ def test_no_frames_at_all(frames, tmp_path, make):
         FileNotFoundError, match=r"empty holds no frames to use.*Run notebook 01 first"
     ):
         build_frame_table(tmp_path / "empty", frames[1])
-
-
-def test_only_foreign_frames(frames, tmp_path):
-    folder, videos, _ = frames
-    others = videos.assign(clip=[f"other{number}" for number in range(len(videos))])
-    with pytest.raises(FileNotFoundError, match="holds no frames to use"):
-        build_frame_table(folder, others)

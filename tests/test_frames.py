@@ -6,9 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from clips import (
-    UCF101_CLIPS,
     cut,
-    needs_ucf101_clips,
     read_all,
     slow_down,
     write_clip,
@@ -102,28 +100,6 @@ def test_a_clip_of_variable_frame_rate_is_sampled_by_time(tmp_path):
     )
 
 
-@needs_ucf101_clips
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("v_ApplyEyeMakeup_g01_c01", [0, 25, 50, 75, 100, 125, 150]),
-        ("v_BaseballPitch_g01_c01", [0, 30, 60, 90]),
-        ("v_Biking_g05_c02", [0, 30, 60, 90, 120, 150, 180]),
-        ("v_Punch_g03_c01", [0, 25, 50, 75, 100]),
-    ],
-)
-def test_clips_of_ucf101(name, expected):
-    everything = read_all(UCF101_CLIPS / f"{name}.avi")
-    sampled = list(sample_frames(UCF101_CLIPS / f"{name}.avi"))
-    assert np.array_equal(sampled, [everything[number] for number in expected])
-
-
-def test_only_one_frame_is_held_at_a_time(tmp_path):
-    frames = sample_frames(write_clip(tmp_path / "clip.avi", 50), 25)
-    assert iter(frames) is frames  # a generator, not a list
-    assert next(frames).shape == (48, 64, 3)
-
-
 # Odd clips
 
 
@@ -136,43 +112,6 @@ def test_a_clip_that_breaks_off_keeps_its_frames_and_says_so(tmp_path):
     (tmp_path / "frames").mkdir()
     assert extract_clip(clip, "clip", tmp_path / "frames", 25) == (count, problems[0])
     assert len(list((tmp_path / "frames").iterdir())) == count
-
-
-def test_problems_need_not_be_asked_for(tmp_path):
-    clip = cut(write_clip(tmp_path / "clip.avi", 100, size=(320, 240)), 0.6)
-    assert len(list(sample_frames(clip))) in (2, 3)
-
-
-def test_a_clip_that_cannot_be_read(tmp_path):
-    (tmp_path / "page.avi").write_text("<html>404 Not Found</html>\n" * 100)
-    with pytest.raises(ValueError, match="not a video that OpenCV can open"):
-        list(sample_frames(tmp_path / "page.avi"))
-    with pytest.raises(ValueError, match="the file is missing"):
-        extract_clip(tmp_path / "gone.avi", "gone", tmp_path)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"size": (8, 8)},
-        {"size": (48, 80)},
-        {"size": (3840, 2160), "frames": 3},
-        {"colour": False},
-        {"frames": 1},
-    ],
-    ids=["8x8", "portrait", "4k", "grey", "one frame"],
-)
-@pytest.mark.parametrize("suffix", ["avi", "mp4"])
-def test_odd_shapes_and_lengths(tmp_path, settings, suffix):
-    settings = {"frames": 30} | settings
-    clip = write_clip(tmp_path / f"clip.{suffix}", **settings)
-    (tmp_path / "frames").mkdir()
-    expected = -(-settings["frames"] // 25)
-    assert extract_clip(clip, "clip", tmp_path / "frames") == (expected, "")
-    width, height = settings.get("size", (64, 48))
-    for k in range(expected):
-        frame = cv2.imread(str(tmp_path / "frames" / f"clip_frame{k}.jpg"))
-        assert frame.shape == (height, width, 3)
 
 
 # What is written

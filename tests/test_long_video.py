@@ -12,7 +12,12 @@ from pathlib import Path
 from toolbox.clips.write import annotate
 from toolbox.models.clip_features import look_at
 
-import cv2
+
+class MeanColour:
+    size = 224
+
+    def __call__(self, frames):
+        return frames.mean(axis=(1, 2), dtype="float32")
 
 
 def peak():  # ru_maxrss would begin with what the process had that started this one
@@ -21,12 +26,7 @@ def peak():  # ru_maxrss would begin with what the process had that started this
 
 
 for path in map(Path, sys.argv[1:]):
-    colours = look_at(
-        path,
-        lambda frame: cv2.resize(frame, (224, 224)),
-        lambda frames: frames.mean(axis=(1, 2), dtype="float32"),
-        per_second=4,
-    )
+    colours = look_at(path, MeanColour(), per_second=4)
     target = path.with_name("annotated.mp4")
     annotate(path, target, lambda seconds: f"{colours[int(4 * seconds)].mean():.0f}")
     print(len(colours), target.stat().st_size > 1000, peak())

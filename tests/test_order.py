@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 from clips import claim_rate, write_clip
+from lessons_of import lesson
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from lessons.motion import (
@@ -26,11 +27,9 @@ from lessons.motion import (
     optical_flow,
 )
 from lessons.order import (
-    Streaming,
     change_of_halves,
     convolution,
     departures,
-    departures_so_far,
     examine,
     mean_pooling,
     mean_step,
@@ -41,6 +40,7 @@ from lessons.order import (
 )
 from lessons.pooling import linear_classifier
 
+page = lesson("08")
 NETWORKS = [mean_pooling, convolution, recurrent, transformer]
 USE_ORDER = [convolution, recurrent, transformer]
 
@@ -74,43 +74,16 @@ def test_a_reversed_clip_turns_its_change_round_and_keeps_the_rest():
     assert np.allclose(with_step(clips), ahead[:, :18])
 
 
-def test_a_clip_of_one_frame_can_be_described():
-    assert np.isfinite(with_change(random_clips(2, 1))).all()
-
-
 def test_departures_are_from_the_mean_of_the_clip_or_of_what_was_seen():
     clip = np.array([[9.0, 16], [16, 9], [9, 16]])  # roots of unit length: 0.6, 0.8
     assert np.allclose(departures(clip)[:, 0], [-0.2 / 3, 0.4 / 3, -0.2 / 3])
-    assert np.allclose(departures_so_far(clip)[:, 0], [0, 0.1, -0.2 / 3])
+    assert np.allclose(page.departures_so_far(clip)[:, 0], [0, 0.1, -0.2 / 3])
     assert np.allclose(
-        departures_so_far(clip[:2]), departures_so_far(clip)[:2]
+        page.departures_so_far(clip[:2]), page.departures_so_far(clip)[:2]
     )  # never looks ahead
 
 
 # Networks
-
-
-@pytest.mark.parametrize("build", NETWORKS)
-@pytest.mark.parametrize("real", [1, 2, 5])
-def test_the_padding_changes_no_answer(build, real):
-    keras.utils.set_random_seed(1)
-    model = build(8, 6, 3, units=16)
-    frames, mask = padded([clip[:real] for clip in random_clips(4, 8)], 8)
-    clean = model.predict_on_batch([frames, mask])
-    dirty = np.where(mask[..., None], frames, 50).astype("float32")
-    assert np.allclose(model.predict_on_batch([dirty, mask]), clean, atol=1e-5)
-    assert np.allclose(clean.sum(axis=1), 1, atol=1e-5)
-
-
-@pytest.mark.parametrize("build", [mean_pooling, convolution, recurrent])
-def test_more_padding_changes_no_answer(build):
-    short, long = build(4, 6, 3, units=16), build(11, 6, 3, units=16)
-    long.set_weights(short.get_weights())
-    clips = random_clips(4, 4)
-    expected = short.predict_on_batch(list(padded(clips, 4)))
-    assert np.allclose(
-        long.predict_on_batch(list(padded(clips, 11))), expected, atol=1e-5
-    )
 
 
 @pytest.mark.parametrize("build", NETWORKS)
@@ -144,17 +117,6 @@ def test_the_rate_climbs_and_falls():
     rates = [float(warm_up_and_cosine(0.4, 10)(epoch)) for epoch in range(10)]
     assert np.allclose(rates[:5], [0.1, 0.175, 0.25, 0.325, 0.4])
     assert all(np.diff(rates[4:]) < 0) and rates[-1] < 0.1
-
-
-def test_an_answer_after_every_frame_is_that_of_the_clip_so_far():
-    clips, labels = rising_or_falling(60)
-    network = SequenceNetwork(
-        recurrent, departures_so_far, 8, 3, warm_up_and_cosine(0.01, 3)
-    ).fit(clips, labels)
-    live = Streaming(network)
-    streamed = [live(frame) for frame in clips[0]]
-    offline = network.predict_proba([clips[0][: k + 1] for k in range(8)])
-    assert np.allclose(streamed, offline, atol=1e-4)
 
 
 # The control

@@ -1,7 +1,9 @@
 """The store of pooled features: kept, shared, and honest about broken clips."""
 
+from toolbox.clips import read
 from toolbox.clips.dataset import Dataset
 from toolbox.models import clip_features as pooled
+from toolbox.models.backbone import Backbone
 from toolbox.models.clip_features import pooled_clips, recipe_clips
 from toolbox.store.files import write_csv
 
@@ -10,8 +12,6 @@ import pandas as pd
 import pytest
 from clips import write_clip
 
-from lessons.transfer import to_network_size
-
 
 class Colours:
     """Stands in for VGG16: the mean colours of frames, padded to 512; counts what it
@@ -19,29 +19,26 @@ class Colours:
     """
 
     def __init__(self):
-        self.loaded, self.frames = 0, 0
+        self.loaded, self.frames, self.preprocess = 0, 0, np.asarray
 
-    def load(self, folder, preprocess, way=None):
+    def load(self):
         self.loaded += 1
-        return self
+        return self.compute, None
 
-    def using(self, pooled):
-        assert pooled
-        return self
+    def compute(self, pixels, layers):
+        assert pixels.shape[1:] == (224, 224, 3)
+        self.frames += len(pixels)
+        return [np.pad(pixels / 256, ((0, 0), (0, 0), (0, 0), (0, 509)))]
 
-    def __call__(self, frames):
-        assert frames.shape[1:] == (224, 224, 3) and frames.dtype == np.uint8
-        self.frames += len(frames)
-        return np.pad(frames.mean(axis=(1, 2)) / 256, ((0, 0), (0, 509))).astype(
-            "float32"
-        )
+    def backbone(self, folder, preprocess, engine=None):
+        return Backbone("colours", "NumPy", self.load, self.preprocess, ("all",))
 
 
 @pytest.fixture
 def network(monkeypatch):
-    """The stand-in, where the network would be loaded."""
+    """The stand-in, where VGG16 would be."""
     colours = Colours()
-    monkeypatch.setattr(pooled, "fastest_network", colours.load)
+    monkeypatch.setattr(pooled, "vgg16_backbone", colours.backbone)
     return colours
 
 
@@ -65,14 +62,14 @@ def dataset(tmp_path):
 
 
 def test_each_clip_has_four_frames_a_second(dataset, network):
-    videos, clips, problems = pooled_clips(dataset, to_network_size)
+    videos, clips, problems = pooled_clips(dataset)
     assert videos["clip"].tolist() == ["a", "b", "c"] and problems == {}
     assert clips.dtype == object and [clip.shape for clip in clips] == [
         (n, 512) for n in (4, 8, 12)
     ]
     assert all(clip.dtype == np.float32 for clip in clips)
-    assert (network.loaded, network.frames) == (1, 24)
-    assert [len(clip) for clip in pooled_clips(dataset, to_network_size, 2)[1]] == [
+    assert network.frames == 24
+    assert [len(clip) for clip in pooled_clips(dataset, 2)[1]] == [
         2,
         4,
         6,
@@ -80,18 +77,36 @@ def test_each_clip_has_four_frames_a_second(dataset, network):
 
 
 def test_what_is_kept_is_not_computed_twice_and_needs_no_network(dataset, network):
-    first = pooled_clips(dataset, to_network_size)
-    again = pooled_clips(dataset, to_network_size)
-    assert (network.loaded, network.frames) == (1, 24)
+    first = pooled_clips(dataset)
+    loaded = network.loaded
+    again = pooled_clips(dataset)
+    assert network.frames == 24 and network.loaded == loaded
     assert all(map(np.array_equal, first[1], again[1]))
     write_clip(dataset.folder / "Run" / "1.avi", frames=25, look=5)
-    pooled_clips(dataset, to_network_size)
-    assert (network.loaded, network.frames) == (2, 28)
+    pooled_clips(dataset)
+    assert network.frames == 28
+
+
+def test_what_is_done_to_a_frame_is_known(dataset, network, monkeypatch):
+    """Another preprocessing or another resizing makes all features anew."""
+    pooled_clips(dataset)
+    network.preprocess = lambda frames: frames / 2
+    halves = pooled_clips(dataset)[1]
+    assert network.frames == 48
+
+    def upside_down(frame, size=224, resize=read.to_network_size):
+        return resize(frame[::-1], size)
+
+    monkeypatch.setattr(read, "to_network_size", upside_down)
+    monkeypatch.setattr(pooled, "to_network_size", upside_down)
+    again = pooled_clips(dataset)[1]
+    assert network.frames == 72
+    assert np.allclose(halves[0], again[0], atol=1e-2)  # of means
 
 
 def test_a_broken_clip_is_told_and_left_out(dataset, network):
     (dataset.folder / "Run" / "0.avi").write_bytes(b"no video")
-    videos, clips, problems = pooled_clips(dataset, to_network_size)
+    videos, clips, problems = pooled_clips(dataset)
     assert videos["clip"].tolist() == ["b", "c"] and videos.index.tolist() == [0, 1]
     assert [len(clip) for clip in clips] == [8, 12]
     assert problems == {"a": "not a video that OpenCV can open"}
@@ -103,7 +118,7 @@ def test_without_a_clip_that_can_be_used_it_ends(dataset, network):
     with pytest.raises(
         ValueError, match=r"None of the clips of small can be used.*file is empty"
     ):
-        pooled_clips(dataset, to_network_size)
+        pooled_clips(dataset)
 
 
 def test_the_recipe_s_features_come_back_clip_by_clip(dataset):

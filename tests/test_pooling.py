@@ -6,17 +6,18 @@ from toolbox.models.clip_features import as_array
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from lessons_of import lesson
+from sklearn.base import BaseEstimator, ClassifierMixin
 
 from lessons.pooling import (
-    FrameByFrame,
-    as_softmax,
     linear_classifier,
     mean_and_deviation,
     mean_of_frames,
     square_roots,
     unit_length,
 )
+
+lesson_06 = lesson("06")
 
 # Descriptions
 
@@ -73,32 +74,11 @@ def test_a_linear_classifier_standardises_and_learns():
     )
 
 
-def test_steps_go_before_in_their_order():
-    rows, labels = some_rows(["a", "b"])
-    plain = linear_classifier().fit((rows - 1) * 2, labels)
-    stepped = linear_classifier(lambda rows: rows - 1, lambda rows: rows * 2).fit(
-        rows, labels
-    )
-    assert stepped.predict_proba(rows) == pytest.approx(
-        plain.predict_proba((rows - 1) * 2)
-    )
-
-
-def test_strength_lets_weights_grow():
-    rows, labels = some_rows(["a", "b"])
-    weights = [
-        np.abs(linear_classifier(strength=strength).fit(rows, labels)[-1].coef_).sum()
-        for strength in (0.001, 0.1, 10)
-    ]
-    assert weights == sorted(weights) and weights[0] < weights[2] / 5
-    assert linear_classifier()[-1].C == 0.1
-
-
 @pytest.mark.parametrize("classes", [["a", "b"], ["a", "b", "c"]])
 def test_a_softmax_layer_answers_as_the_classifier(classes):
     rows, labels = some_rows(classes)
     fitted = linear_classifier().fit(rows, labels)
-    kernel, bias = as_softmax(fitted)
+    kernel, bias = lesson_06.as_softmax(fitted)
     assert kernel.shape == (3, len(classes)) and bias.shape == (len(classes),)
     raised = np.exp(rows @ kernel + bias)
     expected = raised / raised.sum(axis=1, keepdims=True)
@@ -123,7 +103,7 @@ class Says(ClassifierMixin, BaseEstimator):
 
 
 def fitted(clips, vote, labels=("run", "walk", "jump")):
-    return FrameByFrame(Says(), vote).fit(as_array(clips), np.array(labels))
+    return lesson_06.FrameByFrame(Says(), vote).fit(as_array(clips), np.array(labels))
 
 
 # Columns: jump, run, walk. The votes of clip 0: run, run, jump; of clip 1: walk.
@@ -171,10 +151,3 @@ def test_mean_probabilities_by_hand():
         "walk",
         "run",
     ]  # the vote said run first
-
-
-def test_clips_of_one_length_and_copies_work():
-    clips = as_array([np.array([[0.9, 0.1]]), np.array([[0.2, 0.8]])])
-    model = clone(FrameByFrame(Says(), vote=False))
-    assert model.get_params()["vote"] is False
-    assert model.fit(clips, np.array(["a", "b"])).predict(clips).tolist() == ["a", "b"]

@@ -1,10 +1,13 @@
 """toolbox.page.quiet: what is silenced, and that it ends."""
 
 import os
+import subprocess
+import sys
 
 from toolbox.page.quiet import quiet_start
 
 import pytest
+from clips import COURSE
 
 
 def test_what_compiled_libraries_say_is_hidden_while_the_block_runs(capfd):
@@ -15,18 +18,21 @@ def test_what_compiled_libraries_say_is_hidden_while_the_block_runs(capfd):
     assert capfd.readouterr().err == "before after"
 
 
-def test_output_can_be_silenced_with_errors(capfd):
-    print("before ", end="")
-    with quiet_start((1, 2)):
-        os.write(1, b"hidden ")
-        os.write(2, b"hidden ")
-    print("after")
-    os.write(2, b"heard")
-    assert capfd.readouterr() == ("before after\n", "heard")
-
-
 def test_an_error_ends_the_silence_too(capfd):
     with pytest.raises(RuntimeError), quiet_start():
         raise RuntimeError
     os.write(2, b"heard")
     assert capfd.readouterr().err == "heard"
+
+
+def test_keras_is_imported_quietly_and_only_when_it_is_used():
+    code = "import toolbox.page, sys; assert 'keras' not in sys.modules\n"
+    code += "from toolbox.page import keras; assert keras.Model"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=COURSE / "notebooks",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (run.stdout, run.stderr) == ("", "")

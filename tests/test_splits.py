@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from lessons_of import lesson
 from sklearn.model_selection import train_test_split
 
-from lessons.splits import share_with_siblings, split_by_frame, split_by_group
+page = lesson("03")
+split_by_frame, split_by_group = page.split_by_frame, page.split_by_group
 
 
 def table_of(classes=3, groups=5, clips=2, frames=4):
@@ -57,39 +59,25 @@ def test_by_frame_takes_the_same_share_of_each_class(share):
     }
 
 
-def test_by_frame_is_the_same_for_the_same_seed_only():
-    table = table_of()
-    assert (split_by_frame(table, seed=1) == split_by_frame(table, seed=1)).all()
-    assert (split_by_frame(table, seed=1) != split_by_frame(table, seed=2)).any()
-
-
 def test_by_frame_puts_siblings_on_both_sides_and_by_group_does_not():
     table = table_of()
     by_frame, by_group = split_by_frame(table), split_by_group(table)
-    assert share_with_siblings(table, by_frame, "group") == 1
-    assert share_with_siblings(table, by_frame, "video") > 0.9
-    assert share_with_siblings(table, by_group, "group") == 0
-    assert share_with_siblings(table, by_group, "video") == 0
+    assert page.share_with_siblings(table, by_frame, "group") == 1
+    assert page.share_with_siblings(table, by_frame, "video") > 0.9
+    assert page.share_with_siblings(table, by_group, "group") == 0
+    assert page.share_with_siblings(table, by_group, "video") == 0
+
+
+def test_the_seed_decides():
+    draws = [split_by_frame(table_of(), seed=seed) for seed in (1, 1, 2)]
+    assert (draws[0] == draws[1]).all() and (draws[0] != draws[2]).any()
 
 
 def test_the_share_with_siblings_by_hand():
     table = pd.DataFrame({"video": list("aaabbc"), "group": list("xxxxyy")})
     validation = np.array([True, False, False, True, True, True])
-    assert share_with_siblings(table, validation, "video") == 1 / 4
-    assert share_with_siblings(table, validation, "group") == 2 / 4
-
-
-def test_the_only_frame_of_a_class_is_trained_on():
-    table = pd.DataFrame({"class": ["a"] * 10 + ["b"] * 10 + ["c"]})
-    for seed in range(10):
-        validation = split_by_frame(table, seed=seed)
-        assert table["class"][validation].value_counts().to_dict() == {"a": 2, "b": 2}
-
-
-def test_two_frames_of_each_class_are_enough():
-    table = pd.DataFrame({"class": list("aabbcc")})
-    validation = split_by_frame(table)
-    assert sorted(table["class"][validation]) == list("abc")
+    assert page.share_with_siblings(table, validation, "video") == 1 / 4
+    assert page.share_with_siblings(table, validation, "group") == 2 / 4
 
 
 @pytest.mark.parametrize("classes", ["a", "ab", "abc"])
@@ -110,7 +98,7 @@ def test_the_draw_is_that_of_train_test_split():
 # By group
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(30))
 def test_no_group_is_ever_on_both_sides(seed):
     table, share = random_table(seed)
     if len(set(table["group"])) == 1:
@@ -121,11 +109,13 @@ def test_no_group_is_ever_on_both_sides(seed):
     assert (validation == split_by_group(table, share, seed)).all()
 
 
-@pytest.mark.parametrize(("share", "held_out"), [(0.2, 1), (0.4, 2), (0.5, 3)])
+@pytest.mark.parametrize(
+    ("share", "held_out"), [(0.2, {1}), (0.34, {1, 2}), (0.5, {2, 3})]
+)
 def test_by_group_takes_about_the_share_and_all_classes(share, held_out):
     table = table_of()
     validation = split_by_group(table, share)
-    assert table["group"][validation].nunique() == pytest.approx(held_out, abs=1)
+    assert table["group"][validation].nunique() in held_out
     assert len(set(table["class"][validation].value_counts())) == 1
     assert set(table["class"][validation]) == set(table["class"])
 
@@ -138,19 +128,3 @@ def test_by_group_depends_on_the_seed():
     table = table_of(groups=10)
     chosen = {tuple(split_by_group(table, seed=seed)) for seed in range(10)}
     assert len(chosen) > 1
-
-
-@pytest.mark.parametrize("split", [split_by_frame, split_by_group])
-def test_a_split_does_not_depend_on_the_index(split):
-    table = table_of()
-    shuffled_index = table.set_index(np.arange(len(table))[::-1])
-    assert (split(table) == split(shuffled_index)).all()
-
-
-def test_the_smallest_dataset():
-    """Two classes of four clips of one frame each, every clip its own group."""
-    table = pd.DataFrame({"class": list("aaaabbbb"), "group": list("12345678")})
-    for split in (split_by_frame, split_by_group):
-        validation = split(table)
-        assert 0 < validation.sum() < 8
-        assert set(table["class"][~validation]) == {"a", "b"}

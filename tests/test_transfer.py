@@ -1,6 +1,7 @@
 """Notebook 04: frames for the network, features on disk, batches and the head."""
 
-from toolbox.models.vgg16 import fastest_network
+from toolbox.clips.read import load_frame, to_network_size
+from toolbox.models.vgg16 import vgg16_backbone
 from toolbox.store.files import save_array, write_jpeg
 
 import keras
@@ -12,9 +13,7 @@ from lessons.transfer import (
     FeatureBatches,
     divide_by_255,
     extract_features,
-    load_frame,
     make_head,
-    to_network_size,
 )
 
 
@@ -38,7 +37,7 @@ def pictures(tmp_path):
 @pytest.fixture(scope="module")
 def network(weights_folder):
     """VGG16 with the recipe's preprocessing."""
-    return fastest_network(weights_folder, divide_by_255, "Keras float32")
+    return vgg16_backbone(weights_folder, divide_by_255, "Keras float32")
 
 
 # Frames for the network
@@ -167,10 +166,10 @@ def test_a_damaged_frame_is_named_and_no_features_pass_for_complete(
 EXTRACT = """
 import sys
 from pathlib import Path
-from toolbox.models.vgg16 import fastest_network
+from toolbox.models.vgg16 import vgg16_backbone
 from lessons.transfer import divide_by_255, extract_features
 paths = sorted(Path(sys.argv[1]).glob("*.jpg"))
-network = fastest_network(sys.argv[2], divide_by_255, sys.argv[4])
+network = vgg16_backbone(sys.argv[2], divide_by_255, sys.argv[4])
 extract_features(paths, network, Path(sys.argv[3]), batch_size=2)
 """
 
@@ -183,7 +182,7 @@ def test_killed_features_go_on_and_are_the_same_to_the_last_bit(
     pictures = [write_picture(frames / f"{seed:02}.jpg", seed) for seed in range(16)]
     target = tmp_path / "killed" / "features.npy"
     unfinished = target.with_suffix(".unfinished")
-    arguments = frames, weights_folder, target, network.way
+    arguments = frames, weights_folder, target, network.engine
     run = start_python(EXTRACT, *arguments)
     kill_when(
         run, lambda: unfinished.exists() and unfinished.stat().st_size > 4 * 50_176

@@ -1,8 +1,5 @@
 """toolbox.clips.read: opening clips, the time of each frame, frames to show."""
 
-import os
-import sys
-
 from toolbox.clips.read import (
     evenly_spaced,
     frames_to_show,
@@ -16,15 +13,11 @@ from toolbox.clips.read import (
 import numpy as np
 import pytest
 from clips import (
-    UCF101_CLIPS,
-    as_another_user,
     claim_rate,
     cut,
     cut_before_frames,
     cv2,
-    needs_ucf101_clips,
     read_all,
-    run_python,
     slow_down,
     write_av1,
     write_clip,
@@ -72,20 +65,12 @@ def test_other_rates_become_25(fps):
 )
 def test_evenly_spaced_by_hand(total, count, expected):
     assert evenly_spaced(total, count).tolist() == expected
+    if total >= count:
+        assert evenly_spaced(total, count, repeat=True).tolist() == expected
 
 
-@pytest.mark.parametrize(
-    "total, count, expected",
-    [
-        (5, 3, [0, 2, 4]),
-        (6, 3, [0, 3, 5]),
-        (2, 4, [0, 0, 1, 1]),
-        (1, 3, [0, 0, 0]),
-        (4, 1, [0]),
-    ],
-)
-def test_evenly_spaced_with_repeats_by_hand(total, count, expected):
-    assert evenly_spaced(total, count, repeat=True).tolist() == expected
+def test_evenly_spaced_with_repeats_by_hand():
+    assert evenly_spaced(2, 4, repeat=True).tolist() == [0, 0, 1, 1]
 
 
 # Reading
@@ -120,15 +105,6 @@ def test_a_clip_of_variable_frame_rate_is_told_by_its_timestamps(tmp_path):
     assert problem == ""
 
 
-def test_a_timestamp_a_minute_ahead_is_not_believed(tmp_path):
-    """The last frame comes 64 s behind the one before: a damaged timestamp, so one
-    frame later.
-    """
-    clip = write_clip(tmp_path / "clip.mp4", frames=200, size=(16, 16))
-    positions, _ = positions_of(slow_down(clip, after=198, factor=1600))
-    assert positions[-1] == positions[-2] + 1
-
-
 @pytest.mark.parametrize(
     ("microseconds", "rate", "scale", "claimed"),
     [(1000, 1000, 1, "1000"), (0, 1, 100_000, "1e-05"), (100_000_000, 1, 100, "0.01")],
@@ -142,26 +118,6 @@ def test_a_rate_beyond_belief_is_taken_as_25_and_told(
     problem = f"claims {claimed} frames a second; taken as 25"
     assert positions_of(clip) == (list(range(51)), problem)
     assert probe(clip)["fps"] == 25
-
-
-# A frame each 2 s, as in a film of clouds.
-@pytest.mark.parametrize("name", ["clip.avi", "clip.mp4", "clip.mkv", "clip.webm"])
-def test_less_than_a_frame_a_second_is_believed(tmp_path, name):
-    codec = "libvpx-vp9" if name.endswith("webm") else "mjpeg"
-    codec = "libx264" if name.endswith(("mp4", "mkv")) else codec
-    if name.endswith("avi"):
-        clip = write_clip(tmp_path / name, frames=5, fps=0.5)
-    else:
-        clip = write_with_pyav(tmp_path / name, codec, fps=0.5, frames=5)
-    with open_video(clip) as video:
-        while video.grab():
-            pass
-        assert (video.fps, video.grabbed, video.elapsed, video.problem) == (
-            0.5,
-            5,
-            8000,
-            "",
-        )
 
 
 # Screen recordings: 60 frames, each shown for 33 to 500 ms. WebM and Matroska tell a
@@ -188,49 +144,6 @@ def test_a_screen_recording_is_whole(tmp_path, suffix, codec):
     )
 
 
-@pytest.mark.parametrize(("suffix", "codec"), KINDS[:2])
-def test_a_screen_recording_cut_off_says_when(tmp_path, suffix, codec):
-    clip = write_with_pyav(
-        tmp_path / f"clip{suffix}", codec, frames=60, times=SHOWN, fps=30
-    )
-    left = len(read_all(cut(clip, 0.6)))
-    assert 10 < left < 50
-    positions, problem = positions_of(clip)
-    seconds = SHOWN[left - 1] - SHOWN[0]
-    assert positions[-1] == round(30 * seconds)
-    assert problem == f"breaks off after {seconds:.1f} of 11.2 s"
-
-
-def test_timestamps_are_believed_where_the_rate_is_not(tmp_path):
-    clip = write_with_pyav(
-        tmp_path / "a.webm", "libvpx-vp9", frames=60, times=SHOWN, fps=1000
-    )
-    positions, problem = positions_of(clip)
-    assert positions == np.floor(25 * (SHOWN - SHOWN[0]) + 0.5).tolist()
-    assert problem == "claims 1000 frames a second; taken as 25"
-
-
-@needs_ucf101_clips
-@pytest.mark.parametrize(
-    ("name", "total"),
-    [
-        (
-            "v_ApplyEyeMakeup_g01_c01",
-            164,
-        ),  # its timestamps begin at 40 ms, and the last says 0
-        ("v_BaseballPitch_g01_c01", 107),
-        ("v_Biking_g05_c02", 201),
-        ("v_Punch_g03_c01", 108),
-    ],
-)
-def test_clips_of_ucf101(name, total):
-    path = UCF101_CLIPS / f"{name}.avi"
-    assert positions_of(path) == (list(range(total)), "")
-    facts = probe(path)
-    assert (facts["frames"], facts["width"], facts["height"]) == (total, 320, 240)
-    assert round(facts["fps"], 2) in (25, 29.97)
-
-
 @pytest.mark.parametrize("codec", ["MJPG", "mp4v"])
 def test_a_clip_cut_off_says_where(tmp_path, codec):
     clip = cut(
@@ -241,16 +154,6 @@ def test_a_clip_cut_off_says_where(tmp_path, codec):
     positions, problem = positions_of(clip)
     assert positions == list(range(left))
     assert problem == f"breaks off after {left} of 100 frames"
-
-
-def test_a_clip_with_two_oddities_tells_both(tmp_path):
-    clip = claim_rate(
-        write_clip(tmp_path / "clip.avi", 100, size=(320, 240)), 1000, 1000, 1
-    )
-    _, problem = positions_of(cut(clip, 0.6))
-    assert problem.startswith(
-        "claims 1000 frames a second; taken as 25; breaks off after "
-    )
 
 
 @pytest.mark.parametrize(
@@ -275,20 +178,6 @@ def test_a_header_may_count_a_few_too_many(tmp_path, frames, claimed, told):
     assert probe(clip)["frames"] == claimed
     problem = f"breaks off after {frames} of {claimed} frames" if told else ""
     assert positions_of(clip) == (list(range(frames)), problem)
-
-
-def test_a_header_that_counts_nothing(tmp_path):
-    """A recording that was never closed: Matroska without a duration."""
-    clip = write_clip(tmp_path / "clip.mkv", frames=30, codec="mp4v")
-    content = bytearray(clip.read_bytes())
-    duration = content.index(b"\x44\x89\x88") + 3
-    content[duration : duration + 8] = bytes(8)
-    clip.write_bytes(content)
-    with open_video(clip) as video:
-        assert video.frames == 0
-    assert probe(clip)["frames"] == 30
-    assert positions_of(clip) == (list(range(30)), "")
-    assert np.array_equal(middle_frame(clip), rgb(read_all(clip)[15]))
 
 
 @pytest.mark.parametrize(
@@ -344,43 +233,6 @@ def test_the_reason_why_a_clip_cannot_be_read(tmp_path):
         ), name
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
-def test_a_name_that_is_not_unicode_is_told(tmp_path):
-    path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
-    write_clip(tmp_path / "clip.mp4", frames=5).rename(path)
-    script = """
-from pathlib import Path
-from toolbox.clips.read import probe, result_or_problem
-[path] = Path.cwd().iterdir()
-print(result_or_problem(probe, path))
-"""  # OpenCV crashes at such a name, so in a process of its own
-    done = run_python(f"import os; os.chdir({str(tmp_path)!r})\n{script}")
-    assert done == "(None, 'the name is not Unicode; rename it')\n"
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
-def test_a_pipe_is_not_waited_for(tmp_path):
-    os.mkfifo(tmp_path / "pipe.avi")
-    assert result_or_problem(probe, tmp_path / "pipe.avi") == (None, "not a file")
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows locks files in another way")
-def test_a_locked_file_is_told(shared_folder):
-    clip = write_clip(shared_folder / "clip.avi")
-    clip.chmod(0)
-    with as_another_user():
-        assert result_or_problem(probe, clip) == (
-            None,
-            "no permission to read the file",
-        )
-
-
-def test_a_result_comes_without_a_problem(tmp_path):
-    clip = write_clip(tmp_path / "clip.avi", frames=7)
-    facts, problem = result_or_problem(probe, clip)
-    assert (facts["frames"], problem) == (7, "")
-
-
 # Frames to show
 
 
@@ -394,13 +246,6 @@ def test_frames_to_show_are_spread_from_first_to_last_in_rgb(tmp_path):
     )  # colour order shows
 
 
-def test_a_short_clip_shows_all_its_frames(tmp_path):
-    clip = write_clip(tmp_path / "clip.avi", frames=3)
-    assert np.array_equal(
-        frames_to_show(clip, 10), [rgb(frame) for frame in read_all(clip)]
-    )
-
-
 def test_frames_to_show_are_scaled_down_but_not_up(tmp_path):
     wide = write_clip(tmp_path / "wide.avi", frames=2, size=(640, 360))
     assert [frame.shape for frame in frames_to_show(wide, 2)] == [(180, 320, 3)] * 2
@@ -408,15 +253,6 @@ def test_frames_to_show_are_scaled_down_but_not_up(tmp_path):
     assert middle_frame(wide, width=100).shape == (56, 100, 3)
     small = write_clip(tmp_path / "small.avi", frames=2, size=(64, 48))
     assert frames_to_show(small, 2)[0].shape == (48, 64, 3)
-
-
-def test_a_clip_cut_off_shows_fewer_frames(tmp_path):
-    clip = cut(write_clip(tmp_path / "clip.avi", frames=50), 0.6)
-    left = [rgb(frame) for frame in read_all(clip)]
-    shown = frames_to_show(clip, 10)
-    wanted = [0, 5, 11, 16, 22, 27, 33, 38, 44, 49]
-    assert np.array_equal(shown, [left[index] for index in wanted if index < len(left)])
-    assert 0 < len(shown) < 10
 
 
 def test_of_a_long_clip_only_the_first_minute_is_read(tmp_path):
@@ -436,11 +272,3 @@ def test_of_a_long_clip_only_the_first_minute_is_read(tmp_path):
 def test_the_middle_frame(tmp_path, frames, middle):
     clip = write_clip(tmp_path / "clip.avi", frames=frames)
     assert np.array_equal(middle_frame(clip), rgb(read_all(clip)[middle]))
-
-
-@pytest.mark.parametrize("share", [0.2, 0.4, 0.6])
-def test_the_middle_of_a_clip_cut_off_is_one_of_its_frames(tmp_path, share):
-    clip = cut(write_clip(tmp_path / "clip.avi", frames=50, size=(320, 240)), share)
-    left = [rgb(frame) for frame in read_all(clip)]
-    shown = middle_frame(clip)
-    assert any(np.array_equal(shown, frame) for frame in left)

@@ -9,6 +9,7 @@ What a notebook printed comes from `executed/mocap/`, what it recorded from
 import math
 import re
 import sys
+from itertools import chain
 
 from course import COURSE, NOTEBOOKS, exit_with
 
@@ -18,9 +19,8 @@ import nbformat
 import pandas as pd
 
 # In points of accuracy, and of other percentages. Other processors round otherwise
-# (VGG16 works in bfloat16 on some), so a network's training takes another course and
-# some clips get other answers: between two processors, up to 6 points of the test
-# clips, and 10 of the clips of two classes.
+# (VGG16 works in bfloat16 on some), so a network's training takes another course: up
+# to 6 points of the test clips, and 10 of the clips of two classes.
 TOLERANCE = 10
 # nothing is learned there yet: all numbers must be the same
 EXACT = ("00", "01", "02", "03")
@@ -33,26 +33,16 @@ def main():
     """Print the numbers that differ; the exit code is 1 if one is off by more than
     the tolerance, or missing.
     """
-    chosen = sys.argv[1:]
-    paths = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
-    paths = [path for path in paths if not chosen or path.name[:2] in chosen]
-    run = [
-        path for path in paths if (COURSE / "executed" / "mocap" / path.name).exists()
-    ]
+    executed, chosen = COURSE / "executed" / "mocap", sys.argv[1:] or [""]
+    paths = [NOTEBOOKS.glob(f"{number}*.ipynb") for number in chosen]
+    run = [path for path in sorted(chain(*paths)) if (executed / path.name).exists()]
     if not run:
-        sys.exit(
-            "None of these notebooks was run on mocap yet: make course DATASET=mocap"
-        )
+        sys.exit("None of these was run on mocap yet: make course DATASET=mocap")
     print("compared:", " ".join(path.name[:2] for path in run))
-    rows = [row for path in run for row in differences(path, COURSE)]
-    failed = sum(row["off"] for row in rows)
-    for row in rows:
-        row["off"] = "!" * row["off"]
-    print(pd.DataFrame(rows).to_string(index=False) if rows else "No number differs.")
-    print(
-        f"\nMarked (by more than {TOLERANCE} points, or where all must be the same):"
-        f" {failed}"
-    )
+    rows = pd.DataFrame([row for path in run for row in differences(path, COURSE)])
+    failed = int(rows["off"].sum()) if len(rows) else 0
+    print(rows.to_string(index=False) if len(rows) else "No number differs.")
+    print(f"\nOff, by over {TOLERANCE} points or where nothing may differ: {failed}")
     return int(failed > 0)
 
 
@@ -61,10 +51,10 @@ def recorded(path, number):
     from the method, level and part.
     """
     rows = read_results(path)
-    rows = rows[rows["notebook"] == number] if len(rows) else rows
     return {
         f"{row.method}, {row.level}, {row.part}": round(100 * row.accuracy, 1)
         for row in rows.itertuples()
+        if row.notebook == number
     }
 
 
@@ -77,18 +67,18 @@ def differences(path, course):
     after = nbformat.read(course / "executed" / "mocap" / path.name, as_version=4)
     results = recorded(course / "data" / "mocap" / "results.json", number)
     known = before.metadata.get("framevote", {}).get("results", {})
-    names = known | results if known else {}
     rows = [
         row_of(number, name, known.get(name), results.get(name), TOLERANCE)
-        for name in names
+        for name in (known | results if known else {})
     ]
     cells = {cell.id: cell for cell in after.cells}
+    points, others = (0, 0) if number in EXACT else (TOLERANCE, math.inf)
     for cell in before.cells:
         old, new = printed(cell), printed(cells.get(cell.id, {}))
         if len(old) != len(new):
             old, new = [(len(old), "")], [(len(new), "")]  # how many there are
         found = [
-            row_of(number, cell.id, one, other, limit_of(number, unit))
+            row_of(number, cell.id, one, other, points if unit == "%" else others)
             for (one, unit), (other, _) in zip(old, new, strict=True)
         ]
         rows += sorted(found, key=lambda row: (row["off"], abs(row["difference"])))[-1:]
@@ -100,29 +90,16 @@ def printed(cell):
     list of (number, "%" or "").
     """
     outputs = cell.get("outputs", [])
-    text = "\n".join(
-        o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs
-    )
-    found = re.findall(NUMBER, re.sub(NOISE, "", text))
+    texts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs]
+    found = re.findall(NUMBER, re.sub(NOISE, "", "\n".join(texts)))
     return [(float(number.replace(",", "")), unit) for number, unit in found]
 
 
-def limit_of(number, unit):
-    """By how much a number with this unit may differ in a notebook."""
-    return 0 if number in EXACT else TOLERANCE if unit == "%" else math.inf
-
-
-def row_of(number, what, committed, yours, limit):
+def row_of(number, where, committed, yours, limit):
     """A row of the table; a recorded accuracy that one side lacks is None, and off."""
-    difference = math.nan if None in (committed, yours) else yours - committed
-    return {
-        "notebook": number,
-        "where": what,
-        "committed": committed,
-        "yours": yours,
-        "difference": round(difference, 6),
-        "off": not abs(difference) <= limit,
-    }
+    difference = math.nan if None in (committed, yours) else round(yours - committed, 6)
+    row = {"notebook": number, "where": where, "committed": committed, "yours": yours}
+    return row | {"difference": difference, "off": not abs(difference) <= limit}
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """Which committed outputs are stale: `python tools/notebook_code.py` names the
-notebooks and why.
+notebooks and why. `make outputs` makes them again.
 
-`make outputs` makes them again. What changes in the modules that a notebook imports
-doesn't count here: `make test-all` runs all notebooks and compares their numbers with
-the committed ones.
+What changes in the modules that a notebook imports doesn't count here: `make test-all`
+runs all notebooks and compares their numbers with the committed ones.
 """
 
 import json
@@ -14,36 +13,32 @@ from course import NOTEBOOKS
 
 import nbformat
 
-# tags of cells that prepare a machine and leave no trace in outputs
-NOT_COUNTED = {"bootstrap"}
-
 
 def code_digest(notebook):
-    """SHA-256, as hexadecimal text, of a notebook's code cells as they are written."""
+    """SHA-256, as hexadecimal text, of a notebook's code cells as they are written,
+    but for the cells tagged `bootstrap`, which prepare a machine and leave no output.
+    """
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     counted = [
-        cell for cell in cells if NOT_COUNTED.isdisjoint(cell.metadata.get("tags", []))
+        cell.source
+        for cell in cells
+        if "bootstrap" not in cell.metadata.get("tags", [])
     ]
-    return sha256(json.dumps([cell.source for cell in counted]).encode()).hexdigest()
+    return sha256(json.dumps(counted).encode()).hexdigest()
 
 
 def why_stale(path):
     """Why the outputs of the notebook at a path are not to be trusted, or None."""
     notebook = nbformat.read(path, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    outputs = [output for cell in code for output in cell.outputs]
     if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
         return "its cells were not all run once, from top to bottom"
-    if any(
-        output.output_type == "error" or output.get("name") == "stderr"
-        for output in outputs
-    ):
-        return "an output holds an error, or noise on stderr"
-    if notebook.metadata.get("framevote", {}).get("code_sha256") != code_digest(
-        notebook
-    ):
-        return "its code has changed since"
-    return None
+    for output in [output for cell in code for output in cell.outputs]:
+        if output.output_type == "error" or output.get("name") == "stderr":
+            return "an output holds an error, or noise on stderr"
+    facts = notebook.metadata.get("framevote", {})
+    changed = facts.get("code_sha256") != code_digest(notebook)
+    return "its code has changed since" if changed else None
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Execute the course's notebooks in order: `python tools/run_course.py --help` says
-how.
-
-papermill sets the knobs, executes the cells, and shows how far it is.
+how. papermill sets the knobs, executes the cells, and shows how far it is.
 """
 
 import argparse
@@ -25,22 +23,10 @@ from papermill import PapermillExecutionError, execute_notebook, inspect_noteboo
 from compare_outputs import recorded
 from notebook_code import code_digest
 
-ADVICE = "Check the path behind DATASET."
 PART_ONE = "00 01 02 03 04 05"
-# notebook: the package that it needs, what installs it
-EXTRAS = {"12": ("ray", "make scale")}
-# minutes on the built-in clips on two slow cores
-MINUTES = {"00": 0.1, "01": 0.1, "02": 0.1, "03": 0.1, "04": 4, "05": 1}
-MINUTES |= {"06": 10.5, "07": 2, "08": 4.5, "09": 1, "10": 5, "11": 2, "12": 4}
-KERNEL = {
-    "display_name": "Python 3 (ipykernel)",
-    "language": "python",
-    "name": "python3",
-}
-BAR = {
-    "bar_format": "{desc:<32} cell {n_fmt:>2}/{total_fmt}  {elapsed}",
-    "file": sys.stdout,
-}
+# of notebook 00, 01, ... on the built-in clips on two slow cores
+MINUTES = [0.1, 0.1, 0.1, 0.1, 4, 1, 10.5, 2, 4.5, 1, 5, 2, 4]
+BAR = {"bar_format": "{desc:<32} cell {n_fmt:>2}/{total_fmt}  {elapsed}"}
 
 
 def main():
@@ -51,75 +37,45 @@ def main():
     everything = sorted((options.course / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     chosen = choose_notebooks(everything, options.notebooks)
     check_knob_names(options.knobs, everything, chosen)
-    dataset = dataset_name(options, chosen)
-    folder = options.course / "executed" / dataset
+    name = dataset_name(options, chosen)
+    folder = options.course / "executed" / name
     try:
-        with one_writer(folder / "run.lock", f"data/{dataset}"):
-            print(
-                f"{' '.join(path.name[:2] for path in chosen)} on {dataset}:"
-                f" {outlook(chosen)}"
-            )
+        with one_writer(folder / "run.lock", f"data/{name}"):
+            print(f"{' '.join(map(number_of, chosen))} on {name}: {outlook(chosen)}")
             for path in chosen:
                 run_notebook(path, options, folder)
-            print_results(options, dataset, chosen)
+            print_results(options, name, chosen)
     except (PapermillExecutionError, DeadKernelError) as error:
         kept = " (the committed notebook is as it was)" * options.in_place
-        sys.exit(
-            f"\n{path.name} stopped. {error}\nThe whole story:"
-            f" {folder / path.name}{kept}"
-        )
+        story = f"The whole story: {folder / path.name}{kept}"
+        sys.exit(f"\n{path.name} stopped. {error}\n{story}")
     except RuntimeError as error:  # another run is at work
         sys.exit(str(error))
 
 
 def parse_options():
     """Read the command line, and what it leaves open from the environment."""
-    parser = argparse.ArgumentParser(
-        description="Execute the course's notebooks in order."
-    )
-    parser.add_argument(
-        "--dataset",
-        default=os.environ.get("DATASET"),
-        help=(
-            '"mocap", "ucf101" or a folder of class folders (default: what notebook 00'
-            " says, if it runs, else the dataset that it chose last)"
-        ),
-    )
-    parser.add_argument(
-        "--notebooks",
-        default=os.environ.get("NOTEBOOKS"),
-        help=f'such as "04 05", or "all" (default: "{PART_ONE}"; in place: all)',
-    )
-    parser.add_argument(
-        "--set",
-        dest="knobs",
-        action="append",
-        metavar="KNOBS",
-        help=(
-            "set knobs in every notebook that has them: \"SEED=5, CLASSES=['Punch',"
-            " 'Walk']\""
-        ),
-    )
-    parser.add_argument(
-        "--in-place",
-        action="store_true",
-        help="keep the outputs in the committed notebooks (for maintainers)",
-    )
-    parser.add_argument("--course", type=Path, default=COURSE, help=argparse.SUPPRESS)
+    parser = argparse.ArgumentParser(description="Execute the notebooks in order.")
+    add, given = parser.add_argument, os.environ.get
+    text = '"mocap", "ucf101" or a folder of class folders (default: the last choice)'
+    add("--dataset", default=given("DATASET"), help=text)
+    text = f'such as "04 05", or "all" (default: "{PART_ONE}"; in place: all)'
+    add("--notebooks", default=given("NOTEBOOKS"), help=text)
+    text = "set knobs in all notebooks that have them: \"SEED=5, CLASSES=['Walk']\""
+    add("--set", dest="knobs", action="append", metavar="KNOBS", help=text)
+    text = "keep the outputs in the committed notebooks (for maintainers)"
+    add("--in-place", action="store_true", help=text)
+    add("--course", type=Path, default=COURSE, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.course = options.course.resolve()
     options.notebooks = options.notebooks or ("all" if options.in_place else PART_ONE)
     try:
-        options.knobs = read_knobs(
-            ", ".join(options.knobs or [os.environ.get("KNOBS", "")])
-        )
+        options.knobs = read_knobs(", ".join(options.knobs or [given("KNOBS", "")]))
     except ValueError as error:
         parser.error(str(error))
     options.dataset = options.knobs.pop("DATASET", None) or options.dataset or None
     if options.in_place and (options.dataset or options.knobs):
-        parser.error(
-            "--in-place runs the notebooks with the knobs that they are committed with."
-        )
+        parser.error("--in-place runs the notebooks with their committed knobs.")
     if options.dataset and options.dataset not in BUILT_IN:
         options.dataset = str(Path(options.dataset).expanduser().resolve())
     return options
@@ -136,10 +92,13 @@ def read_knobs(text):
             raise ValueError("a value without a name")
         return {str(knob.arg): ast.literal_eval(knob.value) for knob in call.keywords}
     except (AttributeError, SyntaxError, ValueError):
-        raise ValueError(
-            'KNOBS needs NAME=VALUE, with commas between, such as "SEED=1,'
-            f" SPLIT='by_group'\", and got: {text}"
-        ) from None
+        needed = "NAME=VALUE, with commas between, such as \"SEED=1, SPLIT='by_group'\""
+        raise ValueError(f"KNOBS needs {needed}, and got: {text}") from None
+
+
+def number_of(path):
+    """The number of a notebook, such as "04"."""
+    return path.name[:2]
 
 
 def choose_notebooks(everything, numbers):
@@ -149,69 +108,48 @@ def choose_notebooks(everything, numbers):
     wanted = numbers.replace(",", " ").split()
     if wanted == ["all"]:
         return without_extras(everything)
-    names = {path.name[:2]: path for path in everything}
-    if unknown := [number for number in wanted if number not in names]:
-        sys.exit(
-            f"There is no notebook {' '.join(unknown)}; there are: "
-            f"{', '.join(path.stem for path in everything)}."
-        )
-    return [path for number, path in names.items() if number in wanted]
+    if unknown := set(wanted) - set(map(number_of, everything)):
+        there, numbers = ", ".join(path.stem for path in everything), sorted(unknown)
+        sys.exit(f"There is no notebook {' '.join(numbers)}; there are: {there}.")
+    return [path for path in everything if number_of(path) in wanted]
 
 
 def without_extras(notebooks):
-    """The notebooks whose packages are there; a printed line for each of the others."""
-    there = []
-    for path in notebooks:
-        package, command = EXTRAS.get(path.name[:2], (None, None))
-        if package is None or find_spec(package):
-            there.append(path)
-        else:
-            print(
-                f"{path.stem} is left out: it needs {package}. `{command}` installs and"
-                " runs it."
-            )
+    """The notebooks whose packages are there; a printed line where Ray's is not."""
+    there = [path for path in notebooks if number_of(path) != "12" or find_spec("ray")]
+    for path in set(notebooks) - set(there):
+        print(f"{path.stem} is left out: `make scale` installs Ray and runs it.")
     return there
 
 
 def check_knob_names(knobs, everything, chosen):
-    """Stop, with near names, if there is a knob that none of the chosen notebooks
-    has.
-    """
-    owners = {path.name[:2]: knobs_of(path) for path in everything} if knobs else {}
-    numbers = [path.name[:2] for path in chosen]
+    """Stop, with near names, if none of the chosen notebooks has a knob."""
+    owners = {number_of(path): knobs_of(path) for path in everything} if knobs else {}
+    numbers = list(map(number_of, chosen))
     for name in knobs:
         having = [number for number, names in owners.items() if name in names]
         if not having:
-            near = get_close_matches(
-                name.upper(), set().union(*owners.values()), cutoff=0.5
-            )
-            sys.exit(f"There is no knob {name}. Similar: {', '.join(near) or 'none'}.")
+            known = set().union(*owners.values())
+            near = ", ".join(get_close_matches(name.upper(), known, cutoff=0.5))
+            sys.exit(f"There is no knob {name}. Similar: {near or 'none'}.")
         if not set(numbers) & set(having):
-            sys.exit(
-                f"{name} is a knob of {' '.join(having)}, and the notebooks to run are "
-                f"{' '.join(numbers)}. Name others with NOTEBOOKS."
-            )
+            owned, ours = " ".join(having), " ".join(numbers)
+            sys.exit(f"{name} is a knob of {owned}; NOTEBOOKS names {ours}.")
 
 
 def knobs_of(path):
     """The knobs of a notebook, which its cell tagged `parameters` sets: a dict from
     name to default, as text.
     """
-    return {
-        name: knob["default"] for name, knob in inspect_notebook(literal(path)).items()
-    }
-
-
-def literal(path):
-    """A path as text for papermill, which would fill in what stands in braces."""
-    return str(path).replace("{", "{{").replace("}", "}}")
+    found = inspect_notebook(str(path))
+    return {name: knob["default"] for name, knob in found.items()}
 
 
 def dataset_name(options, chosen):
     """The name of the dataset that the notebooks will use: the one that was asked
     for, else what notebook 00 says, if it runs, else the one that it chose last.
     """
-    choice, first = options.dataset, chosen[0].name.startswith("00")
+    choice, first = options.dataset, number_of(chosen[0]) == "00"
     if first and (not choice or choice in BUILT_IN):  # notebook 00 finds or fetches it
         choice = choice or ast.literal_eval(knobs_of(chosen[0])["DATASET"])
         return Path(choice).expanduser().name
@@ -219,7 +157,7 @@ def dataset_name(options, chosen):
     try:
         if not choice:
             return open_dataset(course=options.course).name
-        name = find_dataset(choice, options.course, ADVICE).name
+        name = find_dataset(choice, options.course, "Check DATASET.").name
         if not first:
             choose_dataset(choice, options.course)
         return name
@@ -229,11 +167,8 @@ def dataset_name(options, chosen):
 
 def outlook(notebooks):
     """How long notebooks take, as text."""
-    minutes = sum(MINUTES.get(path.name[:2], 0) for path in notebooks)
-    return (
-        f"about {max(1, round(minutes))} minutes with the built-in clips on two slow"
-        " cores"
-    )
+    minutes = max(1, round(sum(MINUTES[int(number_of(path))] for path in notebooks)))
+    return f"about {minutes} minutes with the built-in clips on two slow cores"
 
 
 def run_notebook(path, options, folder):
@@ -246,49 +181,36 @@ def run_notebook(path, options, folder):
     given = options.knobs | ({"DATASET": options.dataset} if options.dataset else {})
     names = knobs_of(path) if given else {}
     notebook = execute_notebook(
-        literal(path),
-        literal(folder / path.name),
+        path,
+        folder / path.name,
         {name: value for name, value in given.items() if name in names},
         kernel_name="python3",
         language="python",
         cwd=path.parent,
-        progress_bar=BAR | {"desc": path.stem},
+        progress_bar=BAR | {"desc": path.stem, "file": sys.stdout},
         coalesce_streams=True,
         extra_arguments=["--log-level=CRITICAL"],
     )
-    describe_pictures(notebook)
-    nbformat.write(notebook, folder / path.name)
-    if options.in_place:
-        rows = recorded(
-            options.course / "data" / folder.name / "results.json", path.name[:2]
-        )
-        clean_metadata(notebook, code_sha256=code_digest(notebook), results=rows)
-        nbformat.write(notebook, path)
+    results = options.course / "data" / folder.name / "results.json"
+    rows = recorded(results, number_of(path))
+    tidy(notebook, code_sha256=code_digest(notebook), results=rows)
+    for place in [folder / path.name, *[path] * options.in_place]:
+        nbformat.write(notebook, place)
 
 
-def describe_pictures(notebook):
-    """Copy the alt text of each cell to its pictures' own metadata, where pages look
-    for it.
-    """
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []) if cell.metadata.get("alt") else []:
-            for kind in output.get("data", {}):
-                if kind.startswith("image/"):
-                    output.metadata.setdefault(kind, {})["alt"] = cell.metadata["alt"]
-
-
-def clean_metadata(notebook, **facts):
+def tidy(notebook, **facts):
     """Leave in a notebook's metadata what JupyterLab would write, and facts; in its
-    cells', tags and alt texts.
+    cells', tags and alt texts, which their pictures get, too, where pages look for it.
     """
-    notebook.metadata = {
-        "framevote": facts,
-        "kernelspec": KERNEL,
-        "language_info": notebook.metadata["language_info"],
-    }
+    kept = {name: notebook.metadata[name] for name in ("kernelspec", "language_info")}
+    notebook.metadata = {**kept, "framevote": facts}
     for cell in notebook.cells:
         kept = [name for name in ("alt", "tags") if cell.metadata.get(name)]
         cell.metadata = {name: cell.metadata[name] for name in kept}
+        for output in cell.get("outputs", []) if "alt" in kept else []:
+            for kind in output.get("data", {}):
+                if kind.startswith("image/"):
+                    output.metadata.setdefault(kind, {})["alt"] = cell.metadata["alt"]
 
 
 def print_results(options, name, chosen):
@@ -297,19 +219,11 @@ def print_results(options, name, chosen):
     if len(rows):
         print(f"\nResults on {name} (accuracy, with its 95 % interval over groups):\n")
         print(rows.to_string(index=False, float_format="{:.3f}".format, na_rep=""))
-        print(
-            "\nGo by the rows of test clips: training shares its groups with validation"
-            " frames."
-        )
+        print("\nGo by test clips: training shares its groups with validation frames.")
     place = "notebooks" if options.in_place else f"executed/{name}"
-    print(
-        f"\nRead the executed notebooks in {place}/, or open the course with: make lab"
-    )
-    print(
-        "Label a video with what these clips teach: make classify"
-        " VIDEO=/path/to/clip.mp4"
-    )
-    if chosen[-1].name[:2] == "05":
+    print(f"\nThe executed notebooks are in {place}/; make lab opens the course.")
+    print("Say what a video shows: make classify VIDEO=/path/to/clip.mp4")
+    if number_of(chosen[-1]) == "05":
         later = sorted(set(chosen[0].parent.glob("[0-9][0-9]_*.ipynb")) - set(chosen))
         print(f"Go on with all notebooks: make course NOTEBOOKS=all ({outlook(later)})")
 

@@ -1,1 +1,1 @@
-"""The functions that the notebooks teach, exported from their cells (`make export`)."""
+"""What the notebooks teach, exported from their cells (`make export`)."""

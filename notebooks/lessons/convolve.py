@@ -4,17 +4,14 @@
 __all__ = [
     "ClipBatches",
     "augment",
-    "backwards",
     "compile_network",
     "convolve_2plus1",
     "frame_differences",
-    "inflate",
     "normalised",
     "over_space",
     "over_time",
     "r2plus1d",
     "residual_block",
-    "reverse_half",
     "shuffle",
 ]
 
@@ -24,10 +21,8 @@ from toolbox.clips import evenly_spaced
 from toolbox.models import (
     warm_up_and_cosine,
 )
-from toolbox.page import quiet_start
+from toolbox.page import keras
 
-with quiet_start():
-    import keras
 import numpy as np
 from keras import layers, ops
 
@@ -190,23 +185,3 @@ def compile_network(model, updates, learning_rate):
 def shuffle(frames, rng):
     """The frames of a clip in a random order."""
     return rng.permutation(frames)
-
-
-# %% ../10_convolve_over_time.ipynb #10-0c1
-def reverse_half(frames, rng):
-    """The frames of a clip, forwards or backwards."""
-    return frames[::-1] if rng.random() < 0.5 else frames
-
-
-def backwards(frames, rng):
-    """The frames of a clip, the last one first."""
-    return frames[::-1]
-
-
-# %% ../10_convolve_over_time.ipynb #10-278
-def inflate(kernel, repeats=3):
-    """A 2D kernel (h, w, c, filters) as a 3D one (repeats, h, w, c, filters) that
-    gives the same answer to a clip that stands still (I3D, Carreira and Zisserman
-    2017).
-    """
-    return np.repeat(kernel[None], repeats, axis=0) / repeats

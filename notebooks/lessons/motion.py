@@ -65,15 +65,15 @@ def flow_histogram(flow, cells=CELLS, directions=DIRECTIONS):
 
 
 # %% ../09_follow_the_motion.ipynb #09-9d7
-def motion_of(path, length):
+def motion_of(path, length, cells=CELLS):
     """How a clip moves at up to `length` evenly spaced time steps: flow histograms
-    (t, 5, 5, 8) float32, in pixels per 1/25 second; a clip that flows to the right
-    on the whole is mirrored. A clip of one frame doesn't move. Raises ValueError if
-    the clip can't be read.
+    (t, cells, cells, 8) float32, in pixels per 1/25 second; a clip that flows to the
+    right on the whole is mirrored. A clip of one frame doesn't move. Raises ValueError
+    if the clip can't be read.
     """
     flows = [optical_flow(*pair) for pair in neighbours(path, length)]
     histograms = np.stack(
-        [flow_histogram(flow) for flow in flows or [np.zeros((16, 16, 2))]]
+        [flow_histogram(flow, cells) for flow in flows or [np.zeros((16, 16, 2))]]
     )
     histograms *= probe(path)["fps"] / 25
     to_the_right = sum(flow[..., 0].mean() for flow in flows) > 0

@@ -2,14 +2,11 @@
 
 # %% auto #0
 __all__ = [
-    "PEAKS",
     "Positions",
-    "Streaming",
     "change_of_halves",
     "classified",
     "convolution",
     "departures",
-    "departures_so_far",
     "examine",
     "inputs_of",
     "masked_mean",
@@ -38,10 +35,8 @@ from toolbox.evaluation import (
 from toolbox.models import (
     as_array,
 )
-from toolbox.page import quiet_start
+from toolbox.page import keras
 
-with quiet_start():
-    import keras
 import numpy as np
 import pandas as pd
 from keras import layers, ops
@@ -177,15 +172,6 @@ def departures(clip):
     return roots - roots.mean(axis=0)
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-bd8
-PEAKS = {
-    "mean pooling": 0.01,
-    "1D convolution": 0.003,
-    "GRU": 0.01,
-    "Transformer": 0.003,
-}
-
-
 # %% ../08_model_the_order_of_frames.ipynb #08-be1
 def examine(model, clips, labels, groups, backwards, folds=5):
     """What a model says of clips whose groups it never met: a dict of probabilities (n,
@@ -257,36 +243,3 @@ def pairs_told_apart(answers, labels, groups, pairs):
             shown = verdict(right - 0.5, groups[mine])
             table.loc[name, " or ".join(pair)] = f"{right.mean():.1%}, {shown}"
     return table
-
-
-# %% ../08_model_the_order_of_frames.ipynb #08-09d
-def departures_so_far(clip):
-    """Each frame's departure from the mean of the clip's frames up to it: (frames,
-    d), of square roots of unit length.
-    """
-    roots = square_roots(clip)
-    return roots - np.cumsum(roots, axis=0) / np.arange(1, len(roots) + 1)[:, None]
-
-
-# %% ../08_model_the_order_of_frames.ipynb #08-3fc
-class Streaming:
-    """A trained `recurrent` network that reads one frame after the other: call it with
-    features (d,), and get the probabilities (classes,) of what it has seen so far.
-
-    network: a fitted `toolbox.models.SequenceNetwork` of it, prepared by
-    `departures_so_far`.
-    """
-
-    def __init__(self, network):
-        self.scale, model = network.scaler_.transform, network.model_
-        self.cell, self.softmax = model.get_layer("gru").cell, model.layers[-1]
-        self.state, self.states = ops.zeros((1, self.cell.units)), 0
-        self.frames = self.count = 0
-
-    def __call__(self, frame):
-        root = square_roots(frame[None])
-        self.frames, self.count = self.frames + root, self.count + 1
-        x = self.scale(root - self.frames / self.count).astype("float32")
-        _, [self.state] = self.cell(ops.convert_to_tensor(x), [self.state])
-        self.states = self.states + self.state
-        return ops.convert_to_numpy(self.softmax(self.states / self.count))[0]

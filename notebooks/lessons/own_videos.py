@@ -28,6 +28,7 @@ from toolbox.clips import (
     annotate,
     open_video,
     strip_of,
+    to_network_size,
 )
 from toolbox.evaluation import (
     out_of_group,
@@ -69,8 +70,6 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from lessons.transfer import to_network_size
-
 
 # %% ../11_classify_your_own_videos.ipynb #11-af5
 def windows_of(features, size, hop=1):
@@ -111,22 +110,23 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
     interface.
 
     clips: (n,) array of features (frames, d); labels: (n,) text; size: frames in a
-    window; balance: let the classes count alike. A clip's probabilities are the mean
-    over its windows.
+    window; balance: let the classes count alike; strength: the regression's C;
+    describe: windows to rows. A clip's probabilities are the mean over its windows.
     """
 
-    def __init__(self, size, balance=True):
+    def __init__(self, size, balance=True, strength=0.1, describe=describe):
         self.size, self.balance = size, balance
+        self.strength, self.describe = strength, describe
 
     def fit(self, clips, labels):
         windows = [windows_of(clip, self.size, self.size // 2) for clip in clips]
         owner = np.repeat(np.arange(len(clips)), list(map(len, windows)))
         weight = len(owner) / len(clips) / np.bincount(owner)[owner]
-        rows = np.asarray(describe(np.concatenate(windows)))
+        rows = np.asarray(self.describe(np.concatenate(windows)))
         self.scaler_ = StandardScaler().fit(rows, sample_weight=weight)
         balance = "balanced" if self.balance else None
         linear = LogisticRegression(
-            C=0.1, tol=0.001, max_iter=500, class_weight=balance
+            C=self.strength, tol=0.001, max_iter=500, class_weight=balance
         )
         linear = (
             linear if len(set(labels)) > 1 else DummyClassifier()
@@ -136,7 +136,8 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, clips):
-        rows = (np.asarray(describe(windows_of(clip, self.size))) for clip in clips)
+        windows = (windows_of(clip, self.size) for clip in clips)
+        rows = (np.asarray(self.describe(of_clip)) for of_clip in windows)
         answers = (
             self.linear_.predict_proba(self.scaler_.transform(of_clip))
             for of_clip in rows
@@ -171,7 +172,7 @@ def train_classifier(dataset, per_second=PER_SECOND, size=SIZE, keep=0.9):
     known classes that the threshold lets pass. Clips that can't be read are listed and
     left out. Raises ValueError if fewer than two classes are left.
     """
-    videos, features, problems = pooled_clips(dataset, to_network_size, per_second)
+    videos, features, problems = pooled_clips(dataset, per_second)
     for clip, problem in problems.items():
         print(f"  {clip}: {problem}")
     train, test = (videos[videos["part"] == part] for part in ("train", "test"))
@@ -282,7 +283,7 @@ def classify_video(path, classifier, folder):
     network, head = classifier.network, classifier.head  # before a bar begins
     settings = {"total": seconds if frames else None, "unit": "s", "leave": False}
     with progress(desc=f"look at {path.name}", **settings) as bar:
-        features = look_at(path, to_network_size, network, rate, odd, bar)
+        features = look_at(path, network, rate, odd, bar)
     said = probabilities_of(features, head, facts["size"])
     moments = moments_of(said, facts["size"], len(features))
     segments = segments_of(moments, classes, rate, threshold)

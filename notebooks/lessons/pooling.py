@@ -2,8 +2,6 @@
 
 # %% auto #0
 __all__ = [
-    "FrameByFrame",
-    "as_softmax",
     "linear_classifier",
     "mean_and_deviation",
     "mean_of_frames",
@@ -14,12 +12,8 @@ __all__ = [
 # %% ../06_fix_one_bug_at_a_time.ipynb #06-5de
 # No module named 'toolbox'? This notebook belongs in the course's folder notebooks/.
 
-from toolbox.page import quiet_start
 
-with quiet_start():
-    pass
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -44,38 +38,6 @@ def linear_classifier(*steps, strength=0.1):
     return make_pipeline(*map(FunctionTransformer, steps), StandardScaler(), regression)
 
 
-# %% ../06_fix_one_bug_at_a_time.ipynb #06-925
-class FrameByFrame(ClassifierMixin, BaseEstimator):
-    """Clips to classes by their frames, with scikit-learn's interface: `model` learns
-    single frames, each with the label of its clip; then a clip's frames decide
-    together.
-
-    model: a classifier of rows (frames, d); vote: a clip's probabilities are the shares
-    of its frames' votes (a tie goes to the larger summed probability), else the mean of
-    their probabilities. clips: (n,) array of features (frames, d); labels: (n,).
-    """
-
-    def __init__(self, model, vote=True):
-        self.model, self.vote = model, vote
-
-    def fit(self, clips, labels):
-        owner = np.repeat(np.arange(len(clips)), list(map(len, clips)))
-        self.model_ = clone(self.model).fit(np.concatenate(clips), labels[owner])
-        self.classes_ = self.model_.classes_
-        return self
-
-    def predict_proba(self, clips):
-        said = self.model_.predict_proba(np.concatenate(clips))
-        if self.vote:
-            said = np.eye(said.shape[1])[said.argmax(axis=1)] + 1e-6 * said
-        ends = np.cumsum(list(map(len, clips)))[:-1]
-        mean = np.stack([of_clip.mean(axis=0) for of_clip in np.split(said, ends)])
-        return mean / mean.sum(axis=1, keepdims=True)
-
-    def predict(self, clips):
-        return self.classes_[self.predict_proba(clips).argmax(axis=1)]
-
-
 # %% ../06_fix_one_bug_at_a_time.ipynb #06-60a
 def mean_of_frames(clips):
     """The mean of each clip's frames: (n,) array of features (frames, d) to (n, d)."""
@@ -96,18 +58,3 @@ def square_roots(rows):
     (Arandjelović and Zisserman 2012).
     """
     return unit_length(np.sqrt(rows))
-
-
-# %% ../06_fix_one_bug_at_a_time.ipynb #06-dd0
-def as_softmax(classifier):
-    """The weights of a softmax layer that answers as a fitted `linear_classifier`
-    without steps: kernel (d, classes) and bias (classes,).
-    """
-    scaler, regression = classifier[-2:]
-    kernel = regression.coef_.T / scaler.scale_[:, None]
-    bias = regression.intercept_ - scaler.mean_ @ kernel
-    if (
-        len(regression.classes_) == 2
-    ):  # scikit-learn keeps the second class's column alone
-        kernel, bias = np.hstack([0 * kernel, kernel]), np.append(0, bias)
-    return kernel, bias

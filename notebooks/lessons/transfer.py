@@ -5,47 +5,21 @@ __all__ = [
     "FeatureBatches",
     "divide_by_255",
     "extract_features",
-    "load_frame",
-    "make_callbacks",
     "make_head",
-    "to_network_size",
+    "train_head",
 ]
 
 # %% ../04_train_on_vgg16_features.ipynb #04-e87
 # No module named 'toolbox'? This notebook belongs in the course's folder notebooks/.
-
+from toolbox.clips import load_frame
 from toolbox.models import (
-    EpochBar,
-    KeepBest,
+    history_of,
+    resumable,
 )
-from toolbox.page import in_threads, progress
-from toolbox.store import growing_array, is_whole_jpeg
+from toolbox.page import in_threads, keras, progress
+from toolbox.store import growing_array, is_made
 
-import cv2
-import keras
 import numpy as np
-
-
-# %% ../04_train_on_vgg16_features.ipynb #04-c00
-def to_network_size(frame, size=224):
-    """A BGR uint8 frame of any size as an RGB uint8 array (size, size, 3)."""
-    shrinks = min(frame.shape[:2]) >= size
-    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.cvtColor(
-        cv2.resize(frame, (size, size), interpolation=way), cv2.COLOR_BGR2RGB
-    )
-
-
-def load_frame(path):
-    """Read a JPEG file as an RGB uint8 array (224, 224, 3). Raises ValueError if the
-    file is missing or damaged.
-    """
-    frame = (
-        cv2.imdecode(np.fromfile(path, np.uint8), 1) if is_whole_jpeg(path) else None
-    )
-    if frame is None:
-        raise ValueError(f"{path} is not a complete JPEG file. Run notebook 01 again.")
-    return to_network_size(frame)
 
 
 # %% ../04_train_on_vgg16_features.ipynb #04-016
@@ -60,7 +34,7 @@ def extract_features(paths, network, target, batch_size=16):
     7, 7, 512) of float16; goes on where an earlier run stopped, and keeps a finished
     file.
 
-    paths: list of Path; network: a `toolbox.models.Network`. Memory holds a few
+    paths: list of Path; network: a `toolbox.models.Backbone`. Memory holds a few
     batches. Raises ValueError if a frame can't be read, OSError if the disk is full,
     RuntimeError while another process writes the same file.
     """
@@ -100,6 +74,7 @@ class FeatureBatches(keras.utils.PyDataset):
         )
         self.batch_size, self.order = batch_size, np.arange(len(rows))
         self.rng = None if seed is None else np.random.default_rng(seed)
+        self.of = [features_file, rows, labels, scale, batch_size, seed]
         self.on_epoch_end()
 
     def __len__(self):
@@ -131,18 +106,26 @@ def make_head(classes, inputs=7 * 7 * 512, dropout=0.5):
 
 
 # %% ../04_train_on_vgg16_features.ipynb #04-cfe
-def make_callbacks(training, patience):
-    """Keras' callbacks for a training that stops in time, keeps its best epoch and can
-    go on.
+def train_head(head, batches, validation, weights, epochs, patience, *of):
+    """Fit a compiled head until the validation loss has not fallen for `patience`
+    epochs, and leave the weights of its best epoch in it and in the file `weights`.
 
-    training: a TrainingFolder; patience: epochs to wait for a lower validation loss.
+    batches, validation: two `FeatureBatches`; of: the seed, and what else the head's
+    first weights depend on. A training that was cut off goes on, and one that ended
+    isn't repeated. Returns its history: a DataFrame of epoch, losses and accuracies.
     """
-    return [
-        keras.callbacks.EarlyStopping(patience=patience),
-        keras.callbacks.CSVLogger(training.history, append=True),
-        KeepBest(training.best),
-        keras.callbacks.BackupAndRestore(
-            training.backup, double_checkpoint=True, delete_checkpoint=False
-        ),
-        EpochBar(),
-    ]
+    rule = {**head.optimizer.get_config(), "name": ""}  # Keras numbers the names
+    settings = [head.get_config(), rule, epochs, patience]
+    of = [*settings, *batches.of, *validation.of, *of]
+    if not is_made(weights, *of):
+        with resumable(head, batches, weights, patience, *of) as callbacks:
+            head.fit(
+                batches,
+                validation_data=validation,
+                epochs=epochs,
+                callbacks=callbacks,
+                shuffle=False,  # `FeatureBatches` shuffles
+                verbose=0,
+            )
+    head.load_weights(weights)
+    return history_of(weights)

@@ -6,11 +6,10 @@ from pathlib import Path
 from toolbox.store import check_step, read_json, write_json
 
 BUILT_IN = {
-    "mocap": (
-        "It is part of this repository: restore it with `git checkout data/mocap`."
-    ),
+    "mocap": "It's part of this repository: `git checkout data/mocap` restores it.",
     "ucf101": "Notebook 00 fetches UCF101, or says how to unpack it there by hand.",
 }
+ADVICE = "Check the path in notebook 00's DATASET."
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,6 @@ class Dataset:
     folder: Path
     data: Path
     weights: Path
-
-
-ADVICE = "Check the path in notebook 00's DATASET."
 
 
 def open_dataset(choice=None, after=None, course="..", advice=ADVICE):
@@ -42,20 +38,12 @@ def open_dataset(choice=None, after=None, course="..", advice=ADVICE):
     a dataset of the course or by a folder that was used before, or if an earlier
     notebook was run again since.
     """
-    chosen = None if choice else read_json(chosen_file(course)).get("dataset")
+    chosen = read_json(Path(course, "data", "chosen.json")).get("dataset")
     dataset = find_dataset(choice or chosen or "mocap", course, advice)
-    if choice:
-        why = "as DATASET says"
-    else:
-        why = (
-            "as notebook 00 chose"
-            if chosen
-            else "built in (notebook 00 can choose another)"
-        )
-    own = dataset.name not in BUILT_IN
-    print(
-        f"dataset: {dataset.name}{f' in {dataset.folder.parent}' if own else ''}, {why}"
-    )
+    default = "built in (notebook 00 can choose another)"
+    why = "as DATASET says" if choice else "as notebook 00 chose" if chosen else default
+    where = "" if dataset.name in BUILT_IN else f" in {dataset.folder.parent}"
+    print(f"dataset: {dataset.name}{where}, {why}")
     if after:
         check_step(dataset, after)
     return dataset
@@ -72,14 +60,9 @@ def choose_dataset(choice, course=".."):
         remembered = str(dataset.folder)
         dataset.data.mkdir(parents=True, exist_ok=True)
         (dataset.data / "source.txt").write_text(remembered, encoding="utf-8")
-    write_json(chosen_file(course), dataset=remembered)
+    write_json(Path(course, "data", "chosen.json"), dataset=remembered)
     print(f"dataset: {dataset.name}, for this and all later notebooks")
     return dataset
-
-
-def chosen_file(course):
-    """Where the chosen dataset is remembered."""
-    return Path(course) / "data" / "chosen.json"
 
 
 def find_dataset(choice, course, advice=ADVICE):
@@ -92,14 +75,9 @@ def find_dataset(choice, course, advice=ADVICE):
         advice = BUILT_IN[folder.name] if built_in else advice
         raise FileNotFoundError(f"There is no folder {folder}. {advice}")
     if not folder.is_dir():
-        raise NotADirectoryError(
-            f"{folder} is a file. DATASET must name a folder that holds one folder of"
-            " videos for each class."
-        )
+        raise NotADirectoryError(f"{folder} is a file, not a folder of class folders.")
     if folder.name.casefold() in BUILT_IN and not built_in:
-        raise ValueError(
-            f"{folder} has the name of a dataset of the course. Rename the folder."
-        )
+        raise ValueError(f"{folder}: the course has a dataset of that name; rename it.")
     data = course / "data" / folder.name
     source = data / "source.txt"
     if not built_in and source.exists():

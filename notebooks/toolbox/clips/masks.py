@@ -1,20 +1,13 @@
-"""The person's masks that come with the built-in clips, and pictures painted by
-them.
-"""
+"""The person's masks of the built-in clips, and pictures painted by them."""
 
 import cv2
 import numpy as np
 from PIL import Image
 
 HEIGHT, WIDTH = 120, 160  # of a mask
-
-
 PER_SECOND = 5  # masks; the k-th belongs to second k / 5, which is frame 5 k
-
-
-MEAN_COLOUR = np.array(
-    [124, 117, 104], "uint8"
-)  # of ImageNet: what VGG16 takes for nothing
+# of ImageNet: what VGG16 takes for nothing
+MEAN_COLOUR = np.array([124, 117, 104], "uint8")
 
 
 def person_mask(path, k):
@@ -45,22 +38,15 @@ def share_of_positions(mask, positions=7):
 
 
 def grown(mask, shape, margin=2):
-    """The mask with a margin, in its own pixels, all around, in the size of a
-    picture.
-    """
-    size = 2 * margin + 1
-    larger = cv2.dilate(mask.astype("uint8"), np.ones((size, size), "uint8"))
-    return cv2.resize(larger, shape[1::-1], interpolation=cv2.INTER_NEAREST).astype(
-        bool
-    )
+    """The mask with a margin, in its own pixels, in the size of a picture."""
+    side = 2 * margin + 1
+    larger = cv2.dilate(mask.astype("uint8"), np.ones((side, side), "uint8"))
+    return cv2.resize(larger, shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
 
 
 def without_person(picture, mask):
-    """A picture (height, width, 3) whose person is painted over with the colours around
-    them.
-
-    Their whole box goes, not their outline, which would tell the pose; box and colours
-    are blurred.
+    """A picture (height, width, 3) whose person is painted over with the colours
+    around: their whole box, as their outline would tell the pose.
     """
     person, painted = grown(mask, picture.shape), picture.copy()
     if not person.any():
@@ -68,21 +54,14 @@ def without_person(picture, mask):
     rows, columns = (np.flatnonzero(person.any(axis=axis)) for axis in (1, 0))
     box = np.zeros(person.shape, "uint8")
     box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = 255
-    small = [
-        cv2.resize(one, (56, 56), interpolation=cv2.INTER_AREA)
-        for one in (picture, box)
-    ]
-    hole = cv2.dilate((small[1] > 0).astype("uint8"), np.ones((3, 3), "uint8"))
-    filled = cv2.resize(
-        cv2.inpaint(small[0], hole, 3, cv2.INPAINT_TELEA), picture.shape[1::-1]
-    )
-    painted[box > 0] = filled[box > 0]
+    area = {"dsize": (56, 56), "interpolation": cv2.INTER_AREA}
+    small, hole = cv2.resize(picture, **area), cv2.resize(box, **area) > 0
+    hole = cv2.dilate(hole.astype("uint8"), np.ones((3, 3), "uint8"))
+    filled = cv2.inpaint(small, hole, 3, cv2.INPAINT_TELEA)
+    painted[box > 0] = cv2.resize(filled, picture.shape[1::-1])[box > 0]
     return painted
 
 
 def without_scene(picture, mask):
-    """A picture (height, width, 3) of the person alone: the rest is ImageNet's mean
-    colour.
-    """
-    person = grown(mask, picture.shape)[..., None]
-    return np.where(person, picture, MEAN_COLOUR)
+    """A picture (height, width, 3) of the person alone, on ImageNet's mean colour."""
+    return np.where(grown(mask, picture.shape)[..., None], picture, MEAN_COLOUR)

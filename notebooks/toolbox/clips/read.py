@@ -5,6 +5,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from toolbox.store import is_whole_jpeg
+
 import cv2
 import numpy as np
 
@@ -240,6 +242,27 @@ def middle_frame(path, width=320):
     """
     middle = min(probe(path)["frames"], LONG_CLIP) // 2
     return frames_at(path, evenly_spaced(middle + 1, 8), width)[-1]
+
+
+def to_network_size(frame, size=224):
+    """A BGR uint8 frame of any size, squeezed into a square, as an RGB uint8 array
+    (size, size, 3). Where it shrinks, pixels that fall together are averaged.
+    """
+    shrinks = min(frame.shape[:2]) >= size
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    square = cv2.resize(frame, (size, size), interpolation=how)
+    return cv2.cvtColor(square, cv2.COLOR_BGR2RGB)
+
+
+def load_frame(path, size=224):
+    """Read a JPEG file as a network takes it: an RGB uint8 array (size, size, 3).
+    Raises ValueError if the file is missing or damaged.
+    """
+    whole = is_whole_jpeg(path)
+    frame = cv2.imdecode(np.fromfile(path, np.uint8), 1) if whole else None
+    if frame is None:
+        raise ValueError(f"{path} is not a complete JPEG file. Run notebook 01 again.")
+    return to_network_size(frame, size)
 
 
 ROUNDING = 0.001  # seconds; some files round the times of their frames to it

@@ -30,97 +30,70 @@ TIMEOUT = 60  # seconds of silence
 
 
 def lists_in(folder):
-    """The official lists (`trainlist01.txt` and so on) in `folder` or its
-    `ucfTrainTestlist`.
-    """
+    """The official lists (`trainlist01.txt`, …) in `folder` or its ucfTrainTestlist."""
     places = (folder, folder / "ucfTrainTestlist")
     return [file for place in places for file in sorted(place.glob("t*list0[123].txt"))]
 
 
 def listed_clips(folder):
     """All clips that the lists name, as "class/file", sorted."""
-    lines = [
-        line for file in lists_in(folder) for line in file.read_text().splitlines()
-    ]
-    return sorted({line.split()[0] for line in lines if line.strip()})
+    text = "\n".join(file.read_text() for file in lists_in(folder))
+    return sorted({line.split()[0] for line in text.splitlines() if line.strip()})
 
 
 def choose_clips(clips, classes=None, groups=None):
-    """The clips of the wanted classes and groups.
+    """The clips of the wanted classes and groups; ValueError if they can't be chosen.
 
     clips: "class/file" as in the lists; classes: None for all, a number n for the first
     n by name, or a list of names (in any case); groups: None for all 25, a number n (4
     or more) for n spread evenly from 1 to 25, so that every official split finds some
-    to train and some to test on, or a list of numbers. Raises ValueError for what can't
-    be chosen.
+    to train and some to test on, or a list of numbers.
     """
-    known = sorted({PurePosixPath(clip).parent.name for clip in clips})
-    classes = set(choose_classes(known, classes))
-    groups = set(choose_groups(groups))
+    parts = [clip.split("/") for clip in clips]
+    classes = choose_classes(sorted({label for label, _ in parts}), classes)
+    wanted = tuple(f"_g{group:02d}_" for group in choose_groups(groups))
     chosen = [
-        clip
-        for clip in clips
-        if PurePosixPath(clip).parent.name in classes and group_number(clip) in groups
+        f"{label}/{name}"
+        for label, name in parts
+        if label in classes and name[-12:].startswith(wanted)
     ]
     if not chosen:
         raise ValueError("CLASSES and GROUPS choose no clip.")
     return chosen
 
 
-def group_number(clip):
-    """7 for "Archery/v_Archery_g07_c02.avi"."""
-    return int(clip.rsplit("_", 2)[1].removeprefix("g"))
-
-
 def choose_classes(known, classes=None):
-    """Names of classes, as `known` spells them, for the knob `CLASSES` (see
-    `choose_clips`).
-    """
+    """Names of classes, as `known` spells them; classes: as in `choose_clips`."""
     if classes is None:
         return known
     if isinstance(classes, int):
         if not 2 <= classes <= len(known):
-            raise ValueError(
-                f"CLASSES = {classes}: it must be from 2 to {len(known)}, or None."
-            )
+            raise ValueError(f"CLASSES = {classes}: from 2 to {len(known)}, or None.")
         return known[:classes]
     spelling = {name.casefold(): name for name in known}
     wanted = {name.casefold() for name in classes}
     for name in wanted - set(spelling):
-        near = (
-            ", ".join(spelling[key] for key in get_close_matches(name, spelling))
-            or "none"
-        )
-        raise ValueError(
-            f"CLASSES: there is no class {name!r} in UCF101. Similar: {near}."
-        )
+        near = [spelling[key] for key in get_close_matches(name, spelling)]
+        raise ValueError(f"CLASSES: UCF101 has no class {name!r}. Similar: {near}.")
     if len(wanted) < 2:
-        raise ValueError(
-            "CLASSES: a classifier needs at least two classes to choose from."
-        )
+        raise ValueError("CLASSES: a classifier needs at least two to choose from.")
     return sorted(spelling[name] for name in wanted)
 
 
 def choose_groups(groups=None, last=25):
-    """Numbers of groups for the knob `GROUPS` (see `choose_clips`)."""
-    if groups is None:
-        return list(range(1, last + 1))
-    if isinstance(groups, int):
-        if not 4 <= groups <= last:
-            raise ValueError(
-                f"GROUPS = {groups}: it must be from 4 to {last}, a list, or None."
-            )
+    """Numbers of groups; groups: as in `choose_clips`."""
+    numbers = range(1, last + 1)
+    if isinstance(groups, int) and 4 <= groups <= last:
         return np.linspace(1, last, groups).round().astype(int).tolist()
-    outside = [group for group in groups if group not in range(1, last + 1)]
-    if outside:
-        raise ValueError(f"GROUPS: there are groups 1 to {last}, no {outside[0]}.")
-    return list(groups)
+    if isinstance(groups, int) or not set(groups or []) <= set(numbers):
+        raise ValueError(
+            f"GROUPS = {groups}: it may be 4 to {last}, a list of 1 to {last}, or None."
+        )
+    return list(numbers if groups is None else groups)
 
 
 def open_session():
-    """A requests.Session that asks again, after a pause, where a server is busy or not
-    reached.
-    """
+    """A requests.Session that asks a busy server again, after a pause."""
     session = requests.Session()
     session.headers["Accept-Encoding"] = "identity"
     retries = Retry(5, backoff_factor=0.5, status_forcelist=[429, 500, 502, 503, 504])
@@ -131,22 +104,14 @@ def open_session():
 
 @contextmanager
 def saying_how_to_go_on(url):
-    """In the block, an error of the network becomes a ConnectionError that says what to
-    do.
-    """
+    """In the block, an error of the network becomes a ConnectionError with advice."""
+    network = requests.RequestException, HTTPError, RemoteZipError, BadZipFile, EOFError
     try:
         yield
-    except (
-        requests.RequestException,
-        HTTPError,
-        RemoteZipError,
-        BadZipFile,
-        EOFError,
-    ) as error:
+    except network as error:
         raise ConnectionError(
-            f"Fetching {url} failed: {error}. What has arrived is kept; run this"
-            " again to go on. If that does not help, unpack UCF101 by hand: notebook 00"
-            " says how."
+            f"Fetching {url} failed: {error}. What has arrived is kept; run this again"
+            " to go on, or unpack UCF101 by hand: notebook 00 says how."
         ) from error
 
 
@@ -166,9 +131,7 @@ def fetch_lists(folder):
         response.raise_for_status()
     found = hashlib.sha256(response.content).hexdigest()
     if found != expected:
-        raise ValueError(
-            f"{url} was not used: its SHA-256 is {found}, expected {expected}."
-        )
+        raise ValueError(f"{url} was not used: its SHA-256 is {found}, not {expected}.")
     with ZipFile(io.BytesIO(response.content)) as archive:
         for info in archive.infolist():
             name = PurePosixPath(info.filename).name
@@ -178,9 +141,7 @@ def fetch_lists(folder):
 
 
 def not_there(folder, clips):
-    """Those of the clips that folder/UCF-101 does not hold, sorted; case does not
-    matter.
-    """
+    """The clips that folder/UCF-101 does not hold, sorted; case does not matter."""
     there = (folder / "UCF-101").glob("*/*.avi")
     names = {f"{file.parent.name}/{file.name}".casefold() for file in there}
     return sorted(clip for clip in clips if clip.casefold() not in names)
@@ -192,12 +153,11 @@ def file_key(path):
 
 
 def fetch_clips(url, folder, clips):
-    """Fetch clips ("class/file" as in the lists) out of the zip at `url` to
-    folder/UCF-101/<class>/, each whole or not at all; returns those that the zip lacks.
+    """Fetch clips ("class/file" as in the lists) out of the zip at `url`, where it has
+    them, to folder/UCF-101/<class>/, each whole or not at all.
 
     Members are found by file name, in any case, and checked by their CRC-32. Raises
-    ConnectionError if the server can't be reached or doesn't send ranges, and OSError
-    if the disk is too small.
+    ConnectionError if the server can't be reached or doesn't send ranges.
     """
     own = threading.local()  # a RemoteZip is for one thread alone
 
@@ -219,16 +179,9 @@ def fetch_clips(url, folder, clips):
     with saying_how_to_go_on(url):
         members = {file_key(info.filename): info for info in archive().infolist()}
         held = [clip for clip in clips if file_key(clip) in members]
-        size = sum(members[file_key(clip)].file_size for clip in held)
-        if size > shutil.disk_usage(folder).free:
-            raise OSError(
-                f"The clips take {size / 1e9:.1f} GB, more than is free on the disk of "
-                f"{folder.resolve()}. Make room, or choose fewer CLASSES or GROUPS."
-            )
         fetched = in_threads(fetch, held, THREADS)
         for _ in progress(fetched, total=len(held), desc="fetch clips", unit="clip"):
             pass
-    return sorted(set(clips) - set(held))
 
 
 def fetch_ucf101(folder, classes=10, groups=None):
@@ -243,23 +196,16 @@ def fetch_ucf101(folder, classes=10, groups=None):
     """
     folder.mkdir(parents=True, exist_ok=True)
     fetch_lists(folder)
-    journal = (
-        folder / "fetched.txt"
-    )  # there if we fetched; names clips that the zip lacks
-    if not journal.exists() and any(map(any, map(folder.glob, VIDEOS_AT))):
-        print(
-            f"{folder.name}: the videos were unpacked by hand, and are used as they are"
-        )
+    mark = folder / "fetched.txt"  # empty; says that the videos are ours
+    if not mark.exists() and any(map(any, map(folder.glob, VIDEOS_AT))):
+        print(f"{folder.name}: its videos, unpacked by hand, are used as they are")
         return
     chosen = choose_clips(listed_clips(folder), classes, groups)
-    journal.touch()
-    lacking = set(journal.read_text(encoding="utf-8").splitlines())
-    if wanted := not_there(folder, set(chosen) - lacking):
-        url = os.environ.get("FRAMEVOTE_UCF101_VIDEOS", VIDEOS)
-        lacking.update(fetch_clips(url, folder, wanted))
-        journal.write_text("\n".join(sorted(lacking)), encoding="utf-8")
+    mark.touch()
+    if wanted := not_there(folder, chosen):
+        fetch_clips(os.environ.get("FRAMEVOTE_UCF101_VIDEOS", VIDEOS), folder, wanted)
     absent = not_there(folder, chosen)
     there = f"{len(chosen) - len(absent)} of {len(chosen)}"
     print(f"{folder.name}: {there} chosen clips are there")
     if absent:
-        print(f"not in the zip: {len(absent)}, the first {absent[0]}; see {journal}")
+        print(f"not in the zip: {len(absent)}, the first {absent[0]}")

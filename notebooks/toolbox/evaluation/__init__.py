@@ -8,7 +8,7 @@ NAMES = {
         label_round mixed_folds new_strangers out_of_group spread_over steps
         threshold_for
     """,
-    "intervals": "difference_over_groups in_brackets in_points verdict",
+    "intervals": "in_points verdict",
     "order_control": """
         IN_ORDER WAYS fuse ignores_order in_order most_often_right value_of_order
     """,

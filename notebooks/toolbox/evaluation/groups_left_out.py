@@ -18,36 +18,30 @@ def check_groups(labels, groups):
     """
     if len(set(groups)) < 2:
         raise ValueError(
-            "All training clips are of one group, so there are no others to judge it"
-            " by. Give groups in names, folders or groups.csv, and run notebook 00"
-            " again."
+            "All training clips are of one group: none is left to judge by. Give groups"
+            " in names, folders or groups.csv, and run notebook 00 again."
         )
     count = pd.Series(groups).groupby(labels).nunique()
-    if (count == 1).any():
-        print(
-            f"of one group, so never found below: {', '.join(count.index[count == 1])}"
-        )
+    if names := list(count.index[count == 1]):
+        print(f"of one group, so never found below: {', '.join(names)}")
 
 
 def judges(model, clips, labels, groups, learn=None, folds=10):
-    """A dict from each group to a classifier that never met it, so that it can be asked
-    more than once, see `ask`; without a group for which there is nothing else to learn
-    from.
+    """A dict from each group to a classifier that never met it, to be asked with
+    `ask`; without a group for which there is nothing else to learn from.
 
     model: scikit-learn's interface, `fit(clips, labels)` and `predict_proba(clips)`;
     clips: (n,) array of objects; labels, groups: (n,); learn: (n,) bool, which clips
     may be learned from, or None for all; folds: with more groups than this, several are
     left out at once.
     """
-    folds, found = min(folds, len(set(groups))), {}
-    for known, unseen in (
-        GroupKFold(folds).split(clips, groups=groups) if folds > 1 else ()
-    ):
+    count, found = len(set(groups)), {}
+    splits = GroupKFold(min(folds, max(2, count))).split(clips, groups=groups)
+    for known, unseen in splits if count > 1 else ():
         known = known if learn is None else known[learn[known]]
         if len(known):
-            with threadpool_limits(
-                1, "blas"
-            ):  # small matrices: threads would only wait
+            # small matrices: threads would only wait
+            with threadpool_limits(1, "blas"):
                 fitted = clone(model).fit(clips[known], labels[known])
             found |= dict.fromkeys(np.unique(groups[unseen]), fitted)
     return found
@@ -105,14 +99,13 @@ def new_strangers(model, clips, labels, new_clips, new_labels):
 def is_right(said, labels):
     """Which clips get the right answer: (n,) bool.
 
-    said: probabilities (n, classes), columns the sorted classes of `labels` (n,).
+    said: (n, classes), columns the sorted classes of `labels` (n,).
     """
     return said.argmax(axis=1) == np.unique(labels, return_inverse=True)[1]
 
 
 def compare(answers, labels, groups):
-    """How good several classifiers are that judged the same clips: a DataFrame with a
-    row for each.
+    """How good classifiers are that judged the same clips: a DataFrame, a row for each.
 
     answers: a dict from name to probabilities (n, classes), columns the sorted classes
     of `labels` (n,); groups: (n,). Columns: accuracy; claimed, the mean highest
@@ -142,13 +135,10 @@ def threshold_for(said, keep):
     """The highest threshold that the share `keep` of clips reaches with their
     highest probability; 0 if there are none. said: (n, classes) from `out_of_group`.
     """
-    highest = said.max(axis=1)
-    highest = highest[~np.isnan(highest)]
-    return (
-        -float(np.quantile(-highest, keep, method="inverted_cdf"))
-        if len(highest)
-        else 0.0
-    )
+    lowest = -said.max(axis=1)
+    if np.isnan(lowest).all():
+        return 0.0
+    return -float(np.nanquantile(lowest, keep, method="inverted_cdf"))
 
 
 def curve_over_groups(model, clips, labels, groups, draws=4, points=4):
@@ -178,8 +168,8 @@ def label_round(
 ):
     """What a round of labelling is worth, on groups that are never labelled: a
     DataFrame of the accuracies before, after labelling clips at random, and after
-    labelling as many of those that the classifier is least sure of; a row for each draw
-    of the groups and of the first labels.
+    labelling as many that the classifier is least sure of; a row for each draw of the
+    groups and of the first labels.
 
     names: (n,) of the clips; path: the CSV file of `clip` and an empty `label` that is
     written for the least sure; person: person(path) fills in the labels, which are then
@@ -195,50 +185,39 @@ def label_round(
         start = known.groupby(known).head(first).index
         pool = known.index.difference(start, sort=False)
         count = more * known.nunique()
-        asked = pool[
-            least_sure(
-                clone(model).fit(clips[start], labels[start]), clips[pool], count
-            )
-        ]
+        first_fit = clone(model).fit(clips[start], labels[start])
+        asked = pool[least_sure(first_fit, clips[pool], count)]
         write_csv(pd.DataFrame({"clip": names[asked], "label": ""}), path)
         person(path)
-        filled = pd.read_csv(path, dtype=str, keep_default_na=False)["label"].to_numpy(
-            str
-        )
+        filled = pd.read_csv(path, dtype=str, keep_default_na=False)["label"]
         answers = {
             "before": (pool[:0], labels[pool[:0]]),
             "after, at random": (pool[:count], labels[pool[:count]]),
-            "after, least sure": (asked, filled),
+            "after, least sure": (asked, filled.to_numpy(str)),
         }
         rows.append({})
-        for name, (more_clips, more_labels) in answers.items():
-            learn = clips[start.append(more_clips)]
-            fitted = clone(model).fit(
-                learn, np.concatenate([labels[start], more_labels])
-            )
+        for name, (added, said) in answers.items():
+            learn = clips[start.append(added)], np.concatenate([labels[start], said])
+            fitted = clone(model).fit(*learn)
             rows[-1][name] = np.mean(fitted.predict(clips[unseen]) == labels[unseen])
     return pd.DataFrame(rows)
 
 
 def least_sure(fitted, clips, count):
-    """The places of the `count` clips whose highest probability is lowest, the
-    lowest first.
-    """
+    """The places of the `count` clips whose highest probability is lowest, in order."""
     if len(clips) == 0:
         return np.zeros(0, int)
     return np.argsort(fitted.predict_proba(clips).max(axis=1), kind="stable")[:count]
 
 
 def steps(right, groups):
-    """What each of several methods gains over the one before it: a DataFrame with a row
-    for each step: points with their 95 % interval over groups, and what that shows
-    (`toolbox.evaluation.intervals`).
+    """What each method gains over the one before it: a DataFrame with a row for each
+    step: points with their 95 % interval over groups, and what that shows.
 
-    right: a dict from name to (n,) bool, which of the same clips it gets right; groups:
-    (n,).
+    right: a dict from name to (n,) bool, which clips it gets right; groups: (n,).
     """
-    rows, names = [], list(right)
-    for before, name in pairwise(names):
+    rows = []
+    for before, name in pairwise(right):
         gain = right[name].astype(float) - right[before]
         rows.append((name, in_points(gain, groups), verdict(gain, groups)))
     return pd.DataFrame(rows, columns=["step", "points gained", "so"]).set_index("step")
@@ -249,33 +228,24 @@ def mixed_folds(labels, groups, folds=3, seed=0):
     classifiers that have met their group.
 
     Were a fold drawn regardless of class, a held-out clip's class would be rarer than
-    others among what is learned of its group, and the classifier would learn that this
-    group isn't that class.
+    others among what is learned of its group: the classifier would learn that.
     """
-    rng, cells = (
-        np.random.default_rng(seed),
-        pd.DataFrame({"label": labels, "group": groups}),
-    )
-    order = rng.permutation(len(cells))
-    place = (
-        cells.iloc[order].groupby(["label", "group"]).cumcount().sort_index().to_numpy()
-    )
+    cells = pd.DataFrame({"label": labels, "group": groups})
+    cells = cells.iloc[np.random.default_rng(seed).permutation(len(cells))]
+    place = cells.groupby(["label", "group"]).cumcount().sort_index().to_numpy()
     return (place + np.unique(groups, return_inverse=True)[1]) % folds
 
 
 def spread_over(labels, groups, count, seed=0):
     """The places of `count` clips (all, if there are fewer), drawn at random so that
-    groups count alike, and classes as far as that allows; sorted by group, then
-    class.
+    groups, and then classes, count alike; sorted by group, then class.
     """
     order = np.random.default_rng(seed).permutation(len(labels))
     table = pd.DataFrame({"label": labels, "group": groups}).iloc[order]
     chosen, used = [], {name: dict.fromkeys(table[name], 0) for name in table}
     while len(chosen) < min(count, len(labels)):
         left = table.drop(index=chosen)
-        times = pd.DataFrame(
-            {name: left[name].map(used[name]) for name in ("group", "label")}
-        )
+        times = pd.DataFrame({name: left[name].map(used[name]) for name in used})
         place = times.sort_values(["group", "label"], kind="stable").index[0]
         chosen.append(place)
         for name in used:

@@ -43,15 +43,6 @@ def verdict(values, groups):
     )
 
 
-def in_brackets(low, high):
-    """An interval as text, such as "(41% to 63%)"; it says so where there is none.
-
-    low, high: shares of 1, or None (or NaN, as pandas has it).
-    """
-    none = low is None or np.isnan(low)
-    return "(one group, no interval)" if none else f"({low:.0%} to {high:.0%})"
-
-
 def in_points(values, groups):
     """A mean paired difference as text, in percentage points with its interval, such as
     "+7 (+2 to +12)"; arguments as in `difference_over_groups`.

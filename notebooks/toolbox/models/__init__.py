@@ -3,6 +3,7 @@
 import lazy_loader
 
 NAMES = {
+    "backbone": "Backbone",
     "clip_features": """
         as_array each features_of_clips look_at pictures_of pooled_clips
         pooled_network recipe_clips see
@@ -13,9 +14,11 @@ NAMES = {
         MODEL NONE compare_litert head_of one_model read_classifier save_classifier
     """,
     "sequences": "SequenceNetwork padded warm_up_and_cosine",
-    "training": "EpochBar FusedAdam KeepBest TrainingFolder patience_in_epochs",
+    "training": """
+        EpochBar FusedAdam history_of patience_in_epochs resumable
+    """,
     "vgg16": """
-        FLOAT32 Network compare_ways fastest_network load_vgg16 vgg16_weights ways
+        FLOAT32 compare_engines engines load_vgg16 vgg16_backbone vgg16_weights
     """,
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(

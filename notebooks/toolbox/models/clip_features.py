@@ -2,10 +2,8 @@
 share.
 """
 
-from functools import cache
-
-from toolbox.clips import batches, frames_shown, result_or_problem
-from toolbox.models.vgg16 import Network, fastest_network
+from toolbox.clips import batches, frames_shown, result_or_problem, to_network_size
+from toolbox.models.vgg16 import vgg16_backbone
 from toolbox.page import in_threads, progress
 from toolbox.store import is_made, making, read_csv, read_note
 
@@ -13,37 +11,33 @@ import numpy as np
 from keras.applications.vgg16 import preprocess_input
 
 
-def pooled_network(dataset, way=None):
-    """VGG16 as it looks at clips for the store: behind ImageNet's preprocessing,
-    pooled, the fastest way (see `toolbox.models.ways`).
+def pooled_network(dataset, engine=None):
+    """VGG16 as it looks at clips for the store: a `Backbone` behind ImageNet's
+    preprocessing, pooled.
 
-    way: one to take instead. Raises what `fastest_network` raises.
+    engine: see `vgg16_backbone`. Raises what that raises.
     """
-    network = fastest_network(dataset.weights.parent, preprocess_input, way)
-    return network.using(pooled=True)
+    folder = dataset.weights.parent
+    return vgg16_backbone(folder, preprocess_input, engine).using(pooled=True)
 
 
-def pooled_clips(dataset, prepare, per_second=4):
+def pooled_clips(dataset, per_second=4):
     """What VGG16 sees in a dataset's clips at 0, 1 / per_second, ... seconds, the mean
     over the 7 x 7 positions; computed once, and kept in `data/<dataset>/pooled/` for
     all notebooks.
 
-    prepare: function of a BGR frame that returns what the network takes, RGB uint8
-    (224, 224, 3). Returns (videos, clips, problems): the rows of `videos.csv` that can
-    be used, numbered anew; an array (n,) of their features, each float32 (frames, 512);
-    and a dict from clip to text for what was odd or broken. Raises ValueError if no
-    clip can be used.
+    Returns (videos, clips, problems): the rows of `videos.csv` that can be used,
+    numbered anew; an array (n,) of their features, each float32 (frames, 512); and a
+    dict from clip to text for what was odd or broken. Raises ValueError if no clip can
+    be used.
     """
-
-    @cache
-    def network():  # once a clip has to be looked at, and not before
-        return pooled_network(dataset)
+    network = pooled_network(dataset)  # loads VGG16 once a clip has to be looked at
 
     def look(path, odd):
-        return look_at(path, prepare, network(), per_second, odd)
+        return look_at(path, network, per_second, odd)
 
     videos = read_csv(dataset.data / "videos.csv")
-    made_from = [Network("", None, preprocess_input, pooled=True).facts, per_second]
+    made_from = [network.facts, per_second]
     where = dataset.folder, dataset.data / "pooled"
     features, problems = features_of_clips(look, videos, *where, made_from)
     videos = videos[videos["clip"].isin(list(features))].reset_index(drop=True)
@@ -81,17 +75,16 @@ def as_array(clips):
     return array
 
 
-def look_at(path, prepare, network, per_second, problems=None, bar=None):
+def look_at(path, network, per_second, problems=None, bar=None):
     """The features (n, ...) float32 of what a video shows at 0, 1 / per_second, ...
     seconds. Memory holds a batch of frames.
 
-    prepare: function of a BGR frame that returns what the network takes, RGB uint8
-    (224, 224, 3); network: a `toolbox.models.Network`; problems: as in `frames_shown`;
-    bar: is updated by the seconds of video that were looked at. Raises ValueError if
-    the video can't be read.
+    network: a `toolbox.models.Backbone`; problems: as in `frames_shown`; bar: is
+    updated by the seconds of video that were looked at. Raises ValueError if the video
+    can't be read.
     """
-    features = []
-    for batch in batches(map(prepare, frames_shown(path, per_second, problems)), 16):
+    features, shown = [], frames_shown(path, per_second, problems)
+    for batch in batches((to_network_size(frame, network.size) for frame in shown), 16):
         features.append(network(np.stack(batch)))
         if bar is not None:
             bar.update(len(batch) / per_second)
@@ -148,18 +141,17 @@ def features_of_clips(
     return features, problems
 
 
-def pictures_of(path, prepare, per_second):
+def pictures_of(path, per_second):
     """What a network takes of a clip: RGB uint8 (frames, 224, 224, 3), at 0, 1 /
-    per_second, ... seconds. prepare: see `toolbox.models.pooled_clips`. Raises
-    ValueError if it can't be read.
+    per_second, ... seconds. Raises ValueError if it can't be read.
     """
-    return np.stack([prepare(frame) for frame in frames_shown(path, per_second)])
+    return np.stack([*map(to_network_size, frames_shown(path, per_second))])
 
 
 def see(network, clips, text):
     """The features of clips of pictures, a list of arrays (frames, ...), one for each.
 
-    network: a `toolbox.models.Network`; clips: a list of RGB uint8 (frames, 224, 224,
+    network: a `toolbox.models.Backbone`; clips: a list of RGB uint8 (frames, 224, 224,
     3), of any lengths; text: what the bar calls them. Memory holds 16 frames' maps.
     """
     bar = progress(total=sum(map(len, clips)), desc=text, unit="frame")

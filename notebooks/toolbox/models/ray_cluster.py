@@ -1,6 +1,4 @@
-"""Ray, started quietly here or joined where a cluster runs, and a picture of who did
-what.
-"""
+"""Ray, started quietly here or joined where a cluster runs."""
 
 import logging
 import os
@@ -62,6 +60,11 @@ def start_ray(address=None, modules=(), seats=None, store_megabytes=100):
                 "include_dashboard": False,
             }
         start_patiently(address or "local", settings)
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.max_errored_blocks = LOST_PARTS
+        context.wait_for_min_actors_s = PATIENCE  # so that all workers begin together
+        logging.getLogger("ray.data").setLevel("ERROR")
     there = ray.cluster_resources()
     print(
         f"Ray {ray.__version__}: {there['CPU']:g} seats, {there.get('GPU', 0):g} GPUs, "
@@ -70,36 +73,27 @@ def start_ray(address=None, modules=(), seats=None, store_megabytes=100):
 
 
 def start_patiently(address, settings):
-    """Start Ray; again, twice, if it fails: it gives itself 30 seconds, too few for
-    a busy machine.
+    """Start Ray; again, twice, if it fails: it gives itself 30 seconds, too few for a
+    busy machine.
     """
     for tries_left in (2, 1, 0):
         try:
             with quiet_start():
                 ray.init(address, **settings)
-            break
+            return
         except Exception:
             ray.shutdown()
             if not tries_left:
                 raise
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.max_errored_blocks = LOST_PARTS
-    context.wait_for_min_actors_s = PATIENCE  # so that all workers begin together
-    logging.getLogger("ray.data").setLevel("ERROR")
 
 
-def check_seats(workers, threads, gpus, others):
-    """Raise ValueError unless Ray has the seats and GPUs for so many workers, with
-    `threads` and `gpus` each, and for the `others` beside them (a number of seats).
+def check_seats(seats, gpus):
+    """Raise ValueError unless Ray has so many seats and GPUs; it would wait for them
+    without a word.
     """
     there = ray.cluster_resources()
-    if (
-        there["CPU"] < workers * threads + others
-        or there.get("GPU", 0) < workers * gpus
-    ):
+    if there["CPU"] < seats or there.get("GPU", 0) < gpus:
         raise ValueError(
-            f"{workers} workers with {threads} threads and {gpus} GPUs each, and"
-            f" {others:g} seats for decoding, don't fit: Ray has {there['CPU']:g} seats"
-            f" and {there.get('GPU', 0):g} GPUs."
+            f"{seats:g} seats for workers and decoding, and {gpus} GPUs, don't fit: Ray"
+            f" has {there['CPU']:g} and {there.get('GPU', 0):g}."
         )

@@ -6,11 +6,9 @@ import os
 import time
 
 from toolbox.models.vgg16 import load_vgg16
-from toolbox.page import quiet_start
+from toolbox.page import keras, quiet_start
 from toolbox.store import is_made, making, read_note, whole
 
-with quiet_start():
-    import keras
 import numpy as np
 import pandas as pd
 from keras import layers, ops

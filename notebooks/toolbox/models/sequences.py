@@ -4,14 +4,11 @@ behind scikit-learn's interface.
 
 from functools import cache
 
-from toolbox.page import quiet_start
+from toolbox.page import keras
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.preprocessing import StandardScaler
-
-with quiet_start():
-    import keras
 
 
 def padded(clips, length):

@@ -1,17 +1,16 @@
-"""What Keras' `fit` lacks for long trainings: a faster Adam, safe checkpoints, a bar
+"""What Keras' `fit` lacks for long trainings: a faster Adam, an end that is kept, a bar
 of epochs.
 """
 
 import shutil
+from contextlib import contextmanager
 
-from toolbox.page import progress, quiet_start
-from toolbox.store import digest_of, read_json, whole, write_json
+from toolbox.page import keras, progress
+from toolbox.store import digest_of, making, note_of, read_json
 
 import absl.logging
+import numpy as np
 import pandas as pd
-
-with quiet_start():
-    import keras
 
 
 class FusedAdam(keras.optimizers.Adam):
@@ -46,90 +45,85 @@ class FusedAdam(keras.optimizers.Adam):
         )
 
 
-class TrainingFolder:
-    """The files of one training, so that it can go on after an interruption.
+@contextmanager
+def resumable(head, batches, weights, patience, *of):
+    """Yield callbacks for `head.fit(batches, ...)`, so that a training that was cut off
+    goes on after its last epoch and ends as if it had not been. They stop it when the
+    validation loss has not fallen for `patience` epochs. After the block `weights` is a
+    kept result (`is_made(weights, *of)`): the weights of the best epoch.
 
-    folder: holds `history` (CSV), the weights of the `best` epoch, and the `backup` of
-    the last; made_of: all that the training depends on, see `digest_of`. Files of a
-    training that was made of something else are deleted, so no training goes on from
-    another's weights.
+    head: compiled, as it is before the training; batches: a `keras.utils.PyDataset`;
+    weights: the path of an `.hdf5` file; of: all that the training depends on, see
+    `digest_of`. Until it ends, its files lie beside, in `training-<digest of it>`.
     """
-
-    def __init__(self, folder, *made_of):
-        self.folder, self.note = folder, folder / "training.json"
-        self.history, self.best = folder / "history.csv", folder / "best.hdf5"
-        self.backup = folder / "backup"
-        digest = digest_of(*made_of)
-        if not self.note.exists() or read_json(self.note).get("made_of") != digest:
-            shutil.rmtree(folder, ignore_errors=True)
-            write_json(self.note, made_of=digest, finished=False)
-        repair_backup(self.backup)
-
-    @property
-    def finished(self):
-        """Whether the training ran to its end, and its weights are there."""
-        return read_json(self.note)["finished"] and self.best.exists()
-
-    def read_history(self):
-        """The log of the `CSVLogger`: a DataFrame of epoch (from 1), its losses and
-        accuracies.
-
-        A line that was cut off is left out; of an epoch that was repeated after an
-        interruption, the last line counts.
-        """
-        history = pd.read_csv(self.history, on_bad_lines="skip")
-        history = history.apply(pd.to_numeric, errors="coerce").dropna()
-        history = history.drop_duplicates("epoch", keep="last").sort_values("epoch")
-        return history.assign(epoch=history["epoch"].astype(int) + 1).reset_index(
-            drop=True
-        )
-
-    def finish(self):
-        """Note that the training ran to its end; the backup is needed no more."""
-        write_json(self.note, made_of=read_json(self.note)["made_of"], finished=True)
-        shutil.rmtree(self.backup, ignore_errors=True)
-
-
-def repair_backup(backup):
-    """Let the older copy of `BackupAndRestore(double_checkpoint=True)` take the
-    place of the newer if a kill cut off the newer one's note (Keras does so by
-    itself where the weights are damaged).
-    """
+    folder = weights.with_name(f"training-{digest_of(*of)[:8]}")
+    log, best, backup = (
+        folder / name for name in ("history.csv", "best.weights.h5", "backup")
+    )
     try:
-        read_json(backup / "training_metadata.json")
-    except ValueError:
-        older = list(backup.glob("*.bkp"))
-        for file in older:
-            file.replace(file.with_suffix(""))
-        if not older:
-            shutil.rmtree(backup)
+        done = read_json(backup / "training_metadata.json").get("epoch", 0)
+    except ValueError:  # cut off while it was written: begin anew
+        shutil.rmtree(folder)
+        done = 0
+    folder.mkdir(parents=True, exist_ok=True)
+    losses = read_log(log)["val_loss"].tolist()
+    for _ in range(done):
+        batches.on_epoch_end()  # so that the next epoch has its own order ...
+    for state in head.variables:
+        if state.path.endswith("seed_generator_state"):  # ... and its own dropout
+            state.assign(state + np.array([0, done * len(batches)], "uint32"))
+    yield [
+        keras.callbacks.ModelCheckpoint(
+            str(best),
+            save_best_only=True,
+            save_weights_only=True,
+            initial_value_threshold=min(losses, default=None),
+        ),
+        keras.callbacks.CSVLogger(log, append=True),
+        keras.callbacks.BackupAndRestore(
+            backup, double_checkpoint=True, delete_checkpoint=False
+        ),
+        StopInTime(losses[:done], patience),
+        EpochBar(),
+    ]
+    head.load_weights(best)
+    with making(weights, *of, history=read_log(log).to_dict("list")) as temporary:
+        save_hdf5(head, temporary)
+    shutil.rmtree(folder)
 
 
-class KeepBest(keras.callbacks.Callback):
-    """Keep the weights of the epoch with the lowest validation loss in a file, and
-    leave them in the model when the training ends.
+def history_of(weights):
+    """The history of a training that ended, see `resumable`: a DataFrame of epoch (from
+    1), its losses and accuracies.
+    """
+    return pd.DataFrame(read_json(note_of(weights))["history"])
 
-    path: ends with `.hdf5`. Unlike `ModelCheckpoint`, it writes the file whole or not
-    at all, and knows the best of the epochs before an interruption.
+
+def read_log(log):
+    """The log of a `CSVLogger`, as in `history_of`. A line that was cut off is left
+    out; of an epoch that was repeated after an interruption, the last line counts.
+    """
+    if not log.exists() or not log.stat().st_size:
+        return pd.DataFrame({"epoch": [], "val_loss": []})
+    history = pd.read_csv(log, on_bad_lines="skip")
+    history = history.apply(pd.to_numeric, errors="coerce").dropna()
+    history = history.drop_duplicates("epoch", keep="last").reset_index(drop=True)
+    return history.assign(epoch=history["epoch"].astype(int) + 1)
+
+
+class StopInTime(keras.callbacks.EarlyStopping):
+    """Keras' EarlyStopping on the validation loss, which also counts the epochs before
+    an interruption.
     """
 
-    def __init__(self, path):
-        super().__init__()
-        self.path, self.note = path, path.with_suffix(".json")
+    def __init__(self, losses, patience):
+        super().__init__(patience=patience)
+        self.losses = losses
 
     def on_train_begin(self, logs=None):
-        self.lowest = read_json(self.note).get("val_loss", float("inf"))
-        if not self.path.exists():
-            self.lowest = float("inf")
-
-    def on_epoch_end(self, epoch, logs=None):
-        if logs["val_loss"] < self.lowest:
-            self.lowest = float(logs["val_loss"])
-            save_hdf5(self.model, self.path)
-            write_json(self.note, val_loss=self.lowest, epoch=epoch + 1)
-
-    def on_train_end(self, logs=None):
-        self.model.load_weights(self.path)
+        super().on_train_begin(logs)
+        for epoch, loss in enumerate(self.losses):
+            self.on_epoch_end(epoch, {"val_loss": loss})
 
 
 class EpochBar(keras.callbacks.Callback):
@@ -168,8 +162,7 @@ def patience_in_epochs(patience, rows, batch_size=128):
 
 
 def save_hdf5(model, path):
-    """Save a model in the layout that `load_weights` of an `.hdf5` file reads, whole or
-    not at all.
+    """Save a model in the layout that `load_weights` of an `.hdf5` file reads.
 
     Keras calls the layout legacy at each save; the course wants it, so the warning is
     kept quiet.
@@ -177,7 +170,6 @@ def save_hdf5(model, path):
     before = absl.logging.get_verbosity()
     absl.logging.set_verbosity(absl.logging.ERROR)
     try:
-        with whole(path) as temporary:
-            model.save(temporary, include_optimizer=False)
+        model.save(path, include_optimizer=False)
     finally:
         absl.logging.set_verbosity(before)

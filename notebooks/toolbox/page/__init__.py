@@ -6,7 +6,7 @@ NAMES = {
     "camera": "camera_frames upload_form",
     "knobs": "check_knobs",
     "progress": "in_threads progress",
-    "quiet": "quiet_start",
+    "quiet": "keras quiet_start",
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__, submod_attrs={module: names.split() for module, names in NAMES.items()}

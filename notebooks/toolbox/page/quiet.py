@@ -1,4 +1,7 @@
-"""Libraries start without their notes in the page."""
+"""Libraries start without their notes in the page.
+
+`from toolbox.page import keras` is Keras, imported so.
+"""
 
 import os
 import sys
@@ -27,3 +30,11 @@ def quiet_start(streams=(2,)):
             os.dup2(before, stream)
             os.close(before)
         os.close(nowhere)
+
+
+def __getattr__(name):
+    if name != "keras":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with quiet_start():
+        import keras
+    return keras

@@ -13,11 +13,9 @@ def flow_colours(flow, fastest):
     at `fastest` pixels a frame.
     """
     speed, angle = cv2.cartToPolar(flow[..., 0], flow[..., 1], angleInDegrees=True)
-    value = np.clip(speed / max(fastest, 1e-6), 0, 1)
-    hsv = np.stack([angle / 2, np.full_like(angle, 255), 255 * value], axis=-1).astype(
-        "uint8"
-    )
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+    value = 255 * np.clip(speed / max(fastest, 1e-6), 0, 1)
+    hsv = np.dstack([angle / 2, np.full_like(angle, 255), value])
+    return cv2.cvtColor(hsv.astype("uint8"), cv2.COLOR_HSV2RGB)
 
 
 def colour_wheel(side=101):
@@ -34,10 +32,7 @@ def fastest_moment(path, optical_flow, count=12):
     """Of some frames of a clip the one that moves most: (frame, flow), grey (height,
     width) and (height, width, 2). optical_flow: function of two frames.
     """
-    moments = (
-        (before, optical_flow(before, after))
-        for before, after in neighbours(path, count)
-    )
+    moments = ((pair[0], optical_flow(*pair)) for pair in neighbours(path, count))
     return max(moments, key=lambda moment: np.abs(moment[1]).mean())
 
 
@@ -59,10 +54,8 @@ def draw_flows(paths, optical_flow, title=None):
 
     paths: a dict from name to a clip's path; optical_flow: function of two frames.
     """
-    size = (9.5, 2.3 * len(paths))
-    figure, axes = plt.subplots(
-        len(paths), 3, figsize=size, squeeze=False, layout="constrained"
-    )
+    shape = {"figsize": (9.5, 2.3 * len(paths)), "layout": "constrained"}
+    figure, axes = plt.subplots(len(paths), 3, squeeze=False, **shape)
     for row, (name, path) in zip(axes, paths.items(), strict=True):
         frame, flow = fastest_moment(path, optical_flow)
         fastest = max(np.quantile(np.linalg.norm(flow, axis=-1), 0.99), 1e-6)
@@ -72,13 +65,9 @@ def draw_flows(paths, optical_flow, title=None):
         row[0].imshow(frame, cmap="gray")
         row[1].imshow(flow_colours(flow, fastest))
         row[2].imshow(frame, cmap="gray", alpha=0.35)
-        scale = {
-            "angles": "xy",
-            "scale_units": "xy",
-            "scale": fastest / 20,
-            "width": 0.006,
-        }
-        row[2].quiver(x[moving], y[moving], *arrows[moving].T, color="tab:red", **scale)
+        scale = {"angles": "xy", "scale_units": "xy", "scale": fastest / 20}
+        look = {"width": 0.006, "color": "tab:red", **scale}
+        row[2].quiver(x[moving], y[moving], *arrows[moving].T, **look)
         for axis, text in zip(row, (name, "flow as colour", "as arrows"), strict=True):
             axis.set(xticks=[], yticks=[], title=text)
     key = axes[0, 1].inset_axes([0.7, 0.6, 0.29, 0.39])

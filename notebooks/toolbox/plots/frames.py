@@ -13,11 +13,7 @@ from PIL import Image, ImageDraw
 from skimage.util import montage
 
 MOST_FRAMES = 70  # in a grid: more are too small to see, and take minutes to draw
-
-
-MOST_PIXELS = (
-    40_000_000  # in all pictures of an animation: about 120 MB while it is made
-)
+MOST_PIXELS = 40_000_000  # in all pictures of an animation: 120 MB while it is made
 
 
 def height_for(frames, width):
@@ -42,9 +38,8 @@ def show_frames(frames, titles, columns=7, width=1.9, title=None):
     rows = -(-len(frames) // columns)
     row_height = height_for(frames, width) + 0.32
     size = (columns * width, rows * row_height + (0.4 if title else 0))
-    figure, axes = plt.subplots(
-        rows, columns, figsize=size, squeeze=False, layout="constrained"
-    )
+    shape = {"figsize": size, "squeeze": False, "layout": "constrained"}
+    figure, axes = plt.subplots(rows, columns, **shape)
     for axis in axes.flat:
         axis.axis("off")
     for axis, frame, text in zip(axes.flat, frames, titles, strict=False):
@@ -58,10 +53,9 @@ def animate(clips, titles, columns=7, width=128, frames_per_second=10):
     """Play clips side by side in the page, as one looping animated WebP picture.
 
     clips: lists of RGB uint8 frames (any size; shorter clips start again); titles: a
-    text for each; columns: clips side by side; width: of a clip, in pixels. Where all
-    pictures together would have more than 40 million pixels, only every second (third,
-    ...) moment is shown, for twice the time. Returns an IPython HTML object, whose
-    alternative text names the titles.
+    text for each; columns: clips side by side; width: of a clip, in pixels. Of more
+    than 40 million pixels in all, only every second (third, ...) moment is shown, for
+    twice the time. Returns an IPython HTML object; its alternative text has the titles.
     """
     titles = list(titles)
     height = round(height_for([clip[0] for clip in clips], width))
@@ -78,18 +72,16 @@ def animate(clips, titles, columns=7, width=128, frames_per_second=10):
         page = montage(tiles, grid_shape=grid, fill=(255, 255, 255), channel_axis=-1)
         pages.append(Image.fromarray(page))
     buffer = io.BytesIO()
-    timing = {"duration": 1000 * step // frames_per_second, "loop": 0}
-    pages[0].save(
-        buffer, "WEBP", save_all=True, append_images=pages[1:], quality=50, **timing
-    )
+    look = {"duration": 1000 * step // frames_per_second, "loop": 0, "quality": 50}
+    pages[0].save(buffer, "WEBP", save_all=True, append_images=pages[1:], **look)
     picture = base64.b64encode(buffer.getvalue()).decode()
     description = html.escape(f"Animation: {', '.join(titles)}")
     return HTML(f'<img alt="{description}" src="data:image/webp;base64,{picture}">')
 
 
 def titled_tile(frame, title, width, height):
-    """A white tile, an RGB array of `width` x (`height` + 16) pixels: a line of
-    text, and below it the frame, scaled to fit.
+    """A white RGB array of `width` x (`height` + 16) pixels: text, and below it the
+    frame, scaled to fit.
     """
     scale = min((width - 2) / frame.shape[1], height / frame.shape[0])
     size = [max(1, round(side * scale)) for side in frame.shape[1::-1]]

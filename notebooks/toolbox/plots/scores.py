@@ -1,6 +1,4 @@
-"""Pictures of how good a classifier is: intervals, confusion, calibration, heat over
-a frame.
-"""
+"""Pictures of how good a classifier is: intervals, confusion, calibration, heat."""
 
 import cv2
 import matplotlib.pyplot as plt
@@ -17,27 +15,21 @@ def draw_heat(frame, heat, limit=None, strength=0.75):
     largest.
     """
     limit = max(np.abs(heat).max() if limit is None else limit, 1e-12)
-    smooth = cv2.resize((heat / limit).astype("float32"), frame.shape[1::-1])[
-        ..., None
-    ].clip(-1, 1)
-    opacity, colour = (
-        strength * np.abs(smooth),
-        np.where(smooth > 0, [220, 30, 20], [20, 60, 220]),
-    )
+    smooth = cv2.resize((heat / limit).astype("float32"), frame.shape[1::-1])
+    smooth = smooth[..., None].clip(-1, 1)
+    opacity = strength * np.abs(smooth)
+    colour = np.where(smooth > 0, [220, 30, 20], [20, 60, 220])
     return (frame * (1 - opacity) + colour * opacity).astype("uint8")
 
 
 def draw_by_group(right, labels, groups, title=None):
-    """Draw the accuracy of each class in each group as a table; returns the matplotlib
-    figure.
+    """Draw the accuracy of each class (the 30 worst) in each group as a table, with
+    the means in a last row and column; returns the matplotlib figure.
 
     right: (n,) bool; labels, groups: (n,). Empty where a group has no clip of a class.
-    A last row and a last column hold the means. Of more than 30 classes, the 30 worst
-    are drawn.
     """
-    table = pd.DataFrame(
-        {"class": labels, "group": groups, "right": np.asarray(right, float)}
-    )
+    right = np.asarray(right, float)
+    table = pd.DataFrame({"class": labels, "group": groups, "right": right})
     cells = table.pivot_table(index="class", columns="group", values="right")
     cells["all"] = table.groupby("class")["right"].mean()
     cells = cells.sort_values("all", kind="stable").head(30)
@@ -46,20 +38,23 @@ def draw_by_group(right, labels, groups, title=None):
     size = (2.2 + 0.55 * values.shape[1], 0.9 + 0.3 * len(values))
     figure, axis = plt.subplots(figsize=size, layout="constrained")
     axis.imshow(values, cmap="RdYlBu", vmin=0, vmax=1, aspect="auto")
-    axis.set_xticks(
-        range(values.shape[1]), cells.columns, rotation=0 if len(cells.T) < 13 else 90
-    )
+    turned = 0 if len(cells.T) < 13 else 90
+    axis.set_xticks(range(values.shape[1]), cells.columns, rotation=turned)
     axis.set_yticks(range(len(values)), cells.index)
     for row, column in np.argwhere(~np.isnan(values)):
         dark = abs(values[row, column] - 0.5) > 0.4
-        text = f"{values[row, column]:.0%}"
-        colour = "white" if dark else "black"
-        axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+        write_in(axis, row, column, f"{values[row, column]:.0%}", dark)
     axis.axhline(len(values) - 1.5, color="white", linewidth=4)
     axis.axvline(values.shape[1] - 1.5, color="white", linewidth=4)
     axis.set(xlabel="group, judged by a classifier of the others")
     figure.suptitle(title)
     return figure
+
+
+def write_in(axis, row, column, text, dark):
+    """Write text in the middle of a cell of a table, which is dark or light."""
+    look = {"ha": "center", "va": "center", "color": "white" if dark else "black"}
+    axis.text(column, row, text, fontsize=8, **look)
 
 
 def draw_reliability(tables, title=None):
@@ -68,23 +63,15 @@ def draw_reliability(tables, title=None):
     tables: a dict from name to a DataFrame of `confidence`, `accuracy`, `low` and
     `high` (NaN: no interval), a row for each bin.
     """
-    size = (3.7 * len(tables), 3.8)
-    figure, axes = plt.subplots(
-        1, len(tables), figsize=size, squeeze=False, sharey=True, layout="constrained"
-    )
+    shape = {"figsize": (3.7 * len(tables), 3.8), "layout": "constrained"}
+    figure, axes = plt.subplots(1, len(tables), squeeze=False, sharey=True, **shape)
     for axis, (name, table) in zip(axes.flat, tables.items(), strict=True):
         axis.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=1)
-        axis.vlines(
-            table["confidence"],
-            table["low"],
-            table["high"],
-            color="tab:blue",
-            alpha=0.5,
-        )
-        axis.plot(table["confidence"], table["accuracy"], "o", color="tab:blue")
-        axis.set(
-            title=name, xlabel="probability of the answer", xlim=(0, 1), ylim=(0, 1)
-        )
+        said = table["confidence"]
+        axis.vlines(said, table["low"], table["high"], color="tab:blue", alpha=0.5)
+        axis.plot(said, table["accuracy"], "o", color="tab:blue")
+        axis.set(title=name, xlim=(0, 1), ylim=(0, 1))
+        axis.set_xlabel("probability of the answer")
         axis.xaxis.set_major_formatter(PercentFormatter(1))
     axes[0, 0].yaxis.set_major_formatter(PercentFormatter(1))
     axes[0, 0].set_ylabel("share right, with its interval")
@@ -102,16 +89,10 @@ def draw_workers(reports, victim=None, killed_at=None):
     """
     names = list(reports["worker"].unique())
     origin = min(reports["decoded"].min(), reports["started"].min())
-    figure, axis = plt.subplots(
-        figsize=(8, 1.3 + 0.4 * len(names)), layout="constrained"
-    )
-    axis.plot(
-        reports["decoded"] - origin,
-        np.zeros(len(reports)),
-        "|",
-        color="tab:orange",
-        ms=14,
-    )
+    size = (8, 1.3 + 0.4 * len(names))
+    figure, axis = plt.subplots(figsize=size, layout="constrained")
+    decoded = reports["decoded"] - origin
+    axis.plot(decoded, np.zeros(len(decoded)), "|", color="tab:orange", ms=14)
     for row, name in enumerate(names, 1):
         theirs = reports[reports["worker"] == name]
         lengths = theirs["finished"] - theirs["started"]
@@ -119,19 +100,15 @@ def draw_workers(reports, victim=None, killed_at=None):
         colour = "tab:red" if name == victim else "tab:blue"
         axis.broken_barh(spans, (row - 0.35, 0.7), color=colour, edgecolor="white")
     labels = ["decoded", *(f"process {name}" for name in names)]
-    axis.set(
-        yticks=range(len(labels)), yticklabels=labels, ylim=(len(names) + 0.5, -0.5)
-    )
-    axis.set(xlabel="seconds")
-    axis.set_title("Nobody was killed this time", loc="left")
+    axis.set_yticks(range(len(labels)), labels)
+    axis.set(xlabel="seconds", ylim=(len(names) + 0.5, -0.5))
+    title = "Nobody was killed this time"
     if victim is not None:
         axis.axvline(killed_at - origin, color="tab:red", linestyle=":")
-        alive = [name for name in names if name != victim]
-        axis.set_title(
-            f"Killed after {killed_at - origin:.0f} s; the other {len(alive)} did the"
-            " rest",
-            loc="left",
-        )
+        others = len(set(names) - {victim})
+        after = f"{killed_at - origin:.0f} s"
+        title = f"Killed after {after}; the other {others} did the rest"
+    axis.set_title(title, loc="left")
     return figure
 
 
@@ -153,9 +130,7 @@ def draw_confusion(truth, predicted, classes):
     truth, predicted: the classes of each clip (None where nothing was predicted: not
     counted); classes: their names, in the order of rows and columns.
     """
-    counts = pd.crosstab(
-        pd.Categorical(truth, classes), pd.Categorical(predicted, classes), dropna=False
-    )
+    counts = pd.crosstab(np.array(truth, object), np.array(predicted, object))
     counts = counts.reindex(index=classes, columns=classes, fill_value=0).to_numpy()
     side = min(3 + 0.32 * len(classes), 14)
     figure, axis = plt.subplots(figsize=(side + 0.6, side), layout="constrained")
@@ -165,15 +140,7 @@ def draw_confusion(truth, predicted, classes):
         axis.set_yticks(range(len(classes)), classes)
         for row, column in np.argwhere(counts):
             dark = counts[row, column] > counts.max() / 2
-            axis.text(
-                column,
-                row,
-                counts[row, column],
-                ha="center",
-                va="center",
-                color="white" if dark else "black",
-                fontsize=8,
-            )
+            write_in(axis, row, column, counts[row, column], dark)
     axis.set(xlabel="the vote says", ylabel="true class")
     return figure
 
@@ -191,14 +158,12 @@ def draw_curve(curve, chance):
     for source, line in means.groupby("source"):
         axis.plot(line["clips"], line["accuracy"], "o-", label=f"clips from {source}")
     axis.axhline(chance, color="black", linestyle=":", label="chance")
-    axis.set(
-        xlabel="clips learned from", ylabel="accuracy on unseen groups", ylim=(0, 1)
-    )
+    axis.set(xlabel="clips learned from", ylabel="accuracy on unseen groups")
+    axis.set(ylim=(0, 1))
     least = means.xs(curve["groups"].min(), level="groups")
-    found = ", ".join(
-        f"{row['accuracy']:.0%} ({source})" for source, row in least.iterrows()
-    )
-    axis.set_title(f"Trained on {least['clips'].mean():.0f} clips: {found} right")
+    found = [f"{share:.0%} ({source})" for source, share in least["accuracy"].items()]
+    clips = f"{least['clips'].mean():.0f} clips"
+    axis.set_title(f"Trained on {clips}: {', '.join(found)} right")
     axis.legend()
     return figure
 
@@ -217,12 +182,10 @@ def draw_trade_off(known, strangers, threshold):
     axis.plot(passed[:-1], refused[:-1])
     axis.plot([0, 1], [1, 0], color="black", linestyle=":", label="at random")
     axis.plot(passed[-1], refused[-1], "o", label=f"the threshold, {threshold:.2f}")
-    axis.set(
-        xlabel="share of known clips that pass", ylabel="share of unknown clips refused"
-    )
-    axis.set_title(
-        f"{passed[-1]:.0%} pass, {refused[-1]:.0%} of clips of unknown classes don't"
-    )
+    axis.set_xlabel("share of known clips that pass")
+    axis.set_ylabel("share of unknown clips refused")
+    unknown = f"{refused[-1]:.0%} of clips of unknown classes"
+    axis.set_title(f"{passed[-1]:.0%} pass, {unknown} don't")
     axis.legend()
     return figure
 
@@ -240,29 +203,18 @@ def draw_intervals(rows, chance, title, beside=None, label="accuracy"):
     figure, axis = plt.subplots(figsize=size, layout="constrained")
     for height, row in enumerate(rows):
         if row["low"] is not None:
-            axis.plot(
-                [row["low"], row["high"]],
-                [height, height],
-                color="tab:blue",
-                linewidth=2,
-            )
-        known = label if height == 0 else None
-        axis.plot(
-            row["accuracy"], height, "o", color="tab:blue", markersize=8, label=known
-        )
+            axis.plot([row["low"], row["high"]], [height] * 2, color="tab:blue", lw=2)
+    places = range(len(rows))
+    found = [row["accuracy"] for row in rows]
+    axis.plot(found, places, "o", color="tab:blue", markersize=8, label=label)
     if beside:
         text, values = beside
-        there = [
-            (value, height) for height, value in enumerate(values) if value is not None
-        ]
-        axis.plot(
-            *zip(*there, strict=True), "D", color="tab:orange", mfc="none", label=text
-        )
-    axis.axvline(
-        chance, color="black", linestyle=":", linewidth=1, label=f"chance, {chance:.0%}"
-    )
-    axis.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5), yticks=range(len(rows)))
-    axis.set_yticklabels([row["method"] for row in rows])
+        values = np.array(values, float)
+        axis.plot(values, places, "D", color="tab:orange", mfc="none", label=text)
+    guess = {"color": "black", "linestyle": ":", "linewidth": 1}
+    axis.axvline(chance, label=f"chance, {chance:.0%}", **guess)
+    axis.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5))
+    axis.set_yticks(places, [row["method"] for row in rows])
     axis.xaxis.set_major_formatter(PercentFormatter(1))
     figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     axis.set_title(title, loc="left")
