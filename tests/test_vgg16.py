@@ -151,13 +151,11 @@ def test_the_weights_are_read_from_the_bytes_of_an_onnx_model(base):
         low = bytes([number % 128 + 128 * more])
         return low + (length(number // 128) if more else b"")
 
-    content = b""
+    content, names = b"", ("convolution/ReadVariableOp", "Squeeze")
     for layer in base.layers[::-1]:  # ONNX lists the last first
-        for name, array in zip(
-            ("convolution/ReadVariableOp", "Squeeze"), layer.weights
-        ):  # noqa: B905
-            array = np.array(array)
-            raw = (array.transpose(3, 2, 0, 1) if array.ndim > 1 else array).tobytes()
+        for name, array in zip(names[: len(layer.weights)], layer.weights, strict=True):
+            raw = np.transpose(array, (3, 2, 0, 1)[: 4 * (array.ndim > 1)] or None)
+            raw = raw.tobytes()
             name = f"functional_1/{layer.name}_1/{name}:0".encode()
             content += b"\n" + name + b"\x12B" + name + b"J" + length(len(raw)) + raw
     vgg16.check_weights(vgg16.vgg16_from_onnx(content))
