@@ -69,20 +69,21 @@ def store_clips(paths, target, count, size, threads=None):
     of, problems = (count, size, *paths), {}
     if not is_made(target, *of):
         shape = (len(paths), count, size, size, 3)
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        bar = {"total": len(paths), "desc": "small clips", "unit": "clip"}
 
         def decode(path):
             return result_or_problem(small_clip, path, count, size)
 
-        with making(target, *of, problems=problems) as temporary:
-            stored = np.lib.format.open_memmap(temporary, "w+", "uint8", shape)
-            bar = {"total": len(paths), "desc": "small clips", "unit": "clip"}
-            decoded = progress(in_threads(decode, paths, threads), **bar)
+        decoded = progress(in_threads(decode, paths, threads), **bar)
+        making_it = making(target, *of, problems=problems)
+        with making_it as temporary, open(temporary, "wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
             for number, (clip, problem) in enumerate(decoded):
-                if problem:
-                    problems[number] = problem
-                else:
-                    stored[number] = clip
-            del stored  # Windows renames no open file
+                file.write(
+                    (np.zeros(shape[1:], "uint8") if problem else clip).tobytes()
+                )
+                problems |= {number: problem} if problem else {}
     problems = read_note(target)["problems"]
     problems = {int(number): reason for number, reason in problems.items()}
     return np.load(target, mmap_mode="r"), problems

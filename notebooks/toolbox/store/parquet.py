@@ -9,7 +9,6 @@ from toolbox.page import progress
 from toolbox.store.made import digest_of
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs

@@ -69,8 +69,8 @@ def check_step(dataset, notebook):
             raise FileNotFoundError(f"Run notebook {name} first: {why}.")
         for file, sizes in note["files"].items():
             if sizes_of(dataset.data / file) != sizes:
-                why = f"{(dataset.data / file).resolve()} is not as notebook {name} left it"
-                raise FileNotFoundError(f"{why}: run notebook {name} again.")
+                why = f"is not as notebook {name} left it: run notebook {name} again."
+                raise FileNotFoundError(f"{(dataset.data / file).resolve()} {why}")
         if note["of"] != made_of(name, notes):
             why = f"{LEAVES[name]} no longer fits what it was made from"
             raise ValueError(f"{why[0].upper()}{why[1:]}: run notebook {name} again.")
