@@ -3,7 +3,6 @@
 from toolbox.clips.clip_table import clip_names, find_videos
 from toolbox.clips.extract import extract_frames
 
-import pytest
 from clips import cut, files_of, make_dataset, write_clip
 
 from lessons.frames import extract_clip
@@ -12,66 +11,53 @@ from lessons.frames import extract_clip
 def table_of(folder):
     """The clips of a dataset, without opening them."""
     videos = find_videos(folder)
-    videos["clip"] = clip_names(videos)
-    return videos
+    return videos.assign(clip=clip_names(videos))
 
 
-@pytest.fixture
-def extracted(tmp_path):
-    """A dataset whose frames were extracted: (videos, source, folder)."""
+def test_frames_are_kept_until_a_clip_the_rate_or_the_table_changes(tmp_path):
     source = make_dataset(tmp_path / "set", groups=2, clips=1, frames=51)
-    videos = table_of(source)
-    report = extract_frames(extract_clip, videos, source, tmp_path / "train_1")
-    assert report["clip"].tolist() == videos["clip"].tolist()
-    assert set(report["frames"]) == {3} and set(report["problem"]) == {""}
-    return videos, source, tmp_path / "train_1"
+    videos, folder = table_of(source), tmp_path / "train_1"
 
+    def frames(videos=videos, per_second=1):
+        report = extract_frames(extract_clip, videos, source, folder, per_second)
+        assert report["clip"].tolist() == videos["clip"].tolist()
+        assert set(report["problem"]) == {""}
+        assert len(files_of(folder)) == report["frames"].sum()
+        return report["frames"].tolist()
 
-def times_of(folder):
-    """When each file of a folder was written."""
-    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-
-
-def test_all_frames_of_a_dataset_are_there_and_kept(extracted):
-    videos, _, folder = extracted
-    before = times_of(folder)
-    assert set(before) == {
-        f"{clip}_frame{k}.jpg" for clip in videos["clip"] for k in range(3)
-    }
-    assert extract_frames(extract_clip, *extracted)["frames"].tolist() == [3] * 4
-    assert times_of(folder) == before
-
-
-def test_another_clip_rate_or_table_is_another_folder(extracted):
-    videos, source, folder = extracted
+    assert frames() == [3, 3, 3, 3]
+    names = {f"{clip}_frame{k}.jpg" for clip in videos["clip"] for k in range(3)}
+    assert set(files_of(folder)) == names
+    written = [path.stat().st_mtime_ns for path in sorted(folder.iterdir())]
+    assert frames() == [3, 3, 3, 3]
+    assert [path.stat().st_mtime_ns for path in sorted(folder.iterdir())] == written
     write_clip(source / videos["video"][1], frames=5)
-    report = extract_frames(extract_clip, *extracted)
-    assert report["frames"].tolist() == [3, 1, 3, 3] and len(files_of(folder)) == 10
-    report = extract_frames(extract_clip, *extracted, per_second=5)
-    assert report["frames"].tolist() == [11, 1, 11, 11] and len(files_of(folder)) == 34
-    extract_frames(extract_clip, videos[1:], source, folder)
-    assert len(files_of(folder)) == 7
+    assert frames() == [3, 1, 3, 3]
+    assert frames(per_second=5) == [11, 1, 11, 11]
+    assert frames(videos[1:]) == [1, 3, 3]
 
 
 def test_bad_clips_are_reported_each_time_and_the_rest_extracted(tmp_path):
-    folder = make_dataset(tmp_path / "set", groups=2, clips=1, frames=60)
-    (folder / "Run" / "a_empty.avi").write_bytes(b"")
-    (folder / "Run" / "b_missing.avi").write_bytes(b"")
-    write_clip(folder / "Run" / "wide.mkv", frames=2, size=(65_600, 16), codec="MPNG")
-    cut(write_clip(folder / "Walk" / "z_half.avi", 100, size=(320, 240)), 0.6)
-    videos = table_of(folder)
-    (folder / "Run" / "b_missing.avi").unlink()
+    source, folder = tmp_path / "set", tmp_path / "train_1"
+    for name in ("empty.avi", "missing.avi"):
+        write_clip(source / "Run" / name).write_bytes(b"")
+    write_clip(source / "Run" / "wide.mkv", frames=2, size=(65_600, 16), codec="MPNG")
+    write_clip(source / "Run" / "good.avi")
+    cut(write_clip(source / "Walk" / "half.avi", 100, size=(320, 240)), 0.6)
+    videos = table_of(source)
+    (source / "Run" / "missing.avi").unlink()
     for _ in range(2):
-        report = extract_frames(extract_clip, videos, folder, tmp_path / "train_1")
+        report = extract_frames(extract_clip, videos, source, folder)
         report = report.set_index("clip")
-        assert report.index.tolist() == videos["clip"].tolist()
-        assert report["problem"]["a_empty"] == "the file is empty"
-        assert report["problem"]["b_missing"] == "the file is missing"
-        assert "too many for JPEG" in report["problem"]["wide"]
-        assert report["problem"]["z_half"].startswith("breaks off after ")
-        assert report["frames"]["z_half"] in (2, 3)
-        assert report["frames"].drop("z_half").tolist() == [0, 0, 3, 3, 0, 3, 3]
-        assert len(files_of(tmp_path / "train_1")) == report["frames"].sum()
+        for clip, problem in (
+            ("empty", "the file is empty"),
+            ("missing", "the file is missing"),
+            ("wide", "too many for JPEG"),
+            ("half", "breaks off after "),
+        ):
+            assert problem in report["problem"][clip]
+        assert report["problem"]["good"] == "" and report["frames"]["half"] in (2, 3)
+        assert len(files_of(folder)) == report["frames"].sum()
 
 
 def test_frames_before_an_undecodable_one_are_kept(tmp_path):
@@ -85,4 +71,3 @@ def test_frames_before_an_undecodable_one_are_kept(tmp_path):
     report = extract_frames(fails_at_the_third, *place)
     told = [2, "frame 2 can't be decoded"]
     assert report[["frames", "problem"]].to_numpy().tolist() == [told, told]
-    assert len(files_of(tmp_path / "train_1")) == 4

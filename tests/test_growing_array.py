@@ -3,7 +3,7 @@
 import os
 
 from toolbox.store.growing_array import growing_array
-from toolbox.store.made import is_made, note_of, read_note
+from toolbox.store.made import is_made, note_of
 
 import numpy as np
 import pytest
@@ -11,11 +11,10 @@ from clips import disk_of, files_of, kill_when, run_python, start_python
 
 ROWS = np.arange(60, dtype="float32").reshape(10, 2, 3) + 1  # none of them zero
 GROW = """
-import sys, time
+import sys, time, test_growing_array
 from pathlib import Path
-import test_growing_array
-path, pause = Path(sys.argv[1]), float(sys.argv[2])
-print(test_growing_array.write(path, step=2, pause=lambda: time.sleep(pause)))
+pause = lambda: time.sleep(float(sys.argv[2]))
+print(test_growing_array.write(Path(sys.argv[1]), step=2, pause=pause))
 """
 
 
@@ -30,7 +29,6 @@ def write(path, upto=10, of=("a",), step=1, size=2, pause=lambda: None):
 
 @pytest.fixture
 def path(tmp_path):
-    """Where the array goes."""
     return tmp_path / "data" / "features.npy"
 
 
@@ -39,25 +37,21 @@ def complete(path, of=("a",)):
     return is_made(path, ROWS.shape, *of) and np.array_equal(np.load(path), ROWS)
 
 
-def test_all_rows_make_a_file_that_numpy_reads(path):
+def test_all_rows_make_a_file_that_numpy_reads_and_that_is_kept(path):
     assert write(path) == 0 and complete(path)
     assert np.load(path, mmap_mode="r").dtype == np.float16
     written = path.stat().st_mtime_ns
-    assert write(path) == 10
-    assert path.stat().st_mtime_ns == written
-    assert not path.with_suffix(".unfinished").exists()
+    assert write(path) == 10 and path.stat().st_mtime_ns == written
 
 
 def test_killed_and_resumed_it_is_that_of_an_undisturbed_run(path, tmp_path):
     unfinished = path.with_suffix(".unfinished")
     run = start_python(GROW, path, 1)
     kill_when(run, lambda: unfinished.exists() and unfinished.stat().st_size > 128)
-    assert not path.exists() and not complete(path)
+    assert not path.exists()
     assert 2 <= int(run_python(GROW, path, 0)) < 10
-    write(tmp_path / "undisturbed" / "features.npy")
-    killed, undisturbed = (
-        files_of(tmp_path / name) for name in ("data", "undisturbed")
-    )
+    write(tmp_path / "undisturbed" / path.name)
+    killed, undisturbed = map(files_of, (path.parent, tmp_path / "undisturbed"))
     for name in ("features.npy", "features.npy.json"):
         assert killed[name] == undisturbed[name]
 
@@ -66,31 +60,19 @@ def test_other_facts_begin_anew(path):
     write(path, upto=4)
     assert write(path, upto=6, of=("b",)) == 0
     assert write(path, of=("b",)) == 6 and complete(path, ("b",))
-    assert write(path, upto=0) == 0
-    assert not path.exists()
+    assert write(path, upto=0) == 0 and not path.exists()
 
 
-@pytest.mark.parametrize("lost", [1, 5, 12, 13, 40])
-def test_rows_that_were_not_written_whole_are_written_again(path, lost):
-    """Six bytes a place, twelve a row: what is cut off costs whole rows, and nothing
-    else.
-    """
+@pytest.mark.parametrize(
+    ("lost", "step", "left"),
+    [(0, 4, 4), (1, 1, 5), (12, 1, 5), (13, 1, 4), (12 * 6 + 100, 1, 0)],
+)
+def test_rows_that_were_not_written_whole_are_written_again(path, lost, step, left):
+    """Twelve bytes a row: what is cut off costs whole rows, or whole steps."""
     write(path, upto=6)
     unfinished = path.with_suffix(".unfinished")
     os.truncate(unfinished, unfinished.stat().st_size - lost)
-    assert write(path) == 6 - -(-lost // 12)
-    assert complete(path)
-
-
-def test_a_file_without_a_whole_header_is_never_lengthened(path):
-    write(path, upto=6)
-    os.truncate(path.with_suffix(".unfinished"), 20)
-    assert write(path) == 0 and complete(path)
-
-
-def test_it_goes_on_at_whole_batches(path):
-    write(path, upto=6)
-    assert write(path, step=4) == 4 and complete(path)
+    assert write(path, step=step) == left and complete(path)
 
 
 def test_all_rows_there_but_not_yet_in_place_are_put_in_place(path):
@@ -107,28 +89,15 @@ def test_a_whole_array_that_was_damaged_since_is_not_believed(path, damage):
     assert write(path) == 0 and complete(path)
 
 
-def test_an_error_in_the_middle_keeps_the_rows_and_lets_go_of_the_file(path):
-    with (
-        pytest.raises(OSError, match="disk"),
-        growing_array(path, ROWS.shape, "a") as (_, append),
-    ):
-        append(ROWS[:3])
-        raise OSError("disk full")
-    assert not path.exists()
-    assert write(path) == 3
-
-
-def test_a_beginning_that_fails_lets_go_of_the_file(tmp_path):
-    """The disk is full, and whoever keeps the error must not keep the lock."""
+def test_a_full_disk_keeps_the_rows_and_lets_go_of_the_file(tmp_path):
     path = tmp_path / "features.npy"
-    with disk_of("8k", tmp_path) as enlarge:
-        (tmp_path / "filler").write_bytes(bytes(4096))
-        with pytest.raises(OSError) as kept:
-            write(path)
+    with disk_of("12k", tmp_path) as enlarge:
+        with pytest.raises(OSError) as kept, growing_array(path, (900, 3)) as (_, add):
+            for _ in range(900):
+                add(np.ones((1, 3)))
         enlarge()
-        assert run_python(GROW, path, 0) == "0\n"
-        assert complete(path) and kept.value.errno
-    assert read_note(path) == {}
+        with growing_array(path, (900, 3)) as (done, _):
+            assert 0 < done < 900 and kept.value.errno
 
 
 def test_two_writers_at_once_are_told_apart(path):

@@ -1,10 +1,7 @@
-"""The folder that remembers: parts that are whole, found again, resumed, on a disk
-or elsewhere.
-"""
+"""The folder that remembers: parts that are whole, found again and resumed."""
 
 import os
 from itertools import islice
-from pathlib import Path
 
 from toolbox.clips.clip_table import make_video_table
 
@@ -13,14 +10,10 @@ import pandas as pd
 import pytest
 from clips import make_dataset, write_clip
 
-pa = pytest.importorskip(
-    "pyarrow", reason="Parquet comes with Ray: see requirements-scale.txt"
-)
-pq = pytest.importorskip("pyarrow.parquet")
-parts_module = pytest.importorskip("toolbox.store.parquet")
-Parts, clips_to_do, go_on = (
-    getattr(parts_module, n) for n in ("Parts", "clips_to_do", "go_on")
-)
+REASON = "Parquet comes with Ray: see requirements-scale.txt"
+pq = pytest.importorskip("pyarrow.parquet", reason=REASON)
+parquet = pytest.importorskip("toolbox.store.parquet", reason=REASON)
+go_on = parquet.go_on
 
 COUNTS = [3, 1, 2, 2, 5, 1, 4, 2]  # frames of eight clips
 
@@ -36,41 +29,32 @@ def clips():
 @pytest.fixture(params=["a disk", "an object store"])
 def parts(request, tmp_path):
     """An empty folder for parts, here, or in a store that knows no renaming."""
-    if request.param == "a disk":
-        return Parts(tmp_path / "parts")
-    return Parts(f"fsspec+memory:///{tmp_path.name}")
+    disk = request.param == "a disk"
+    return parquet.Parts(tmp_path if disk else f"fsspec+memory:///{tmp_path.name}")
 
 
 class Worker:
-    """Writes made-up features, a part for two clips, and remembers what it was
-    asked.
-    """
+    """Writes made-up features, some clips a part, and remembers what it did."""
 
-    def __init__(self, parts, problems=()):
-        self.parts, self.calls, self.problems = parts, [], dict(problems)
+    def __init__(self, parts, problems=(), clips_a_part=2):
+        self.parts, self.problems = parts, dict(problems)
+        self.clips_a_part, self.did = clips_a_part, []
 
-    def compute(self, clips, clips_a_part=2):
-        jobs = clips.to_dict("records")
-        for i in range(0, len(jobs), clips_a_part):
-            chosen = jobs[i : i + clips_a_part]
-            self.calls.append([job["clip"] for job in chosen])
-            rows = {name: [job[name] for job in chosen] for name in chosen[0]}
+    def __call__(self, clips):
+        for i in range(0, len(clips), self.clips_a_part):
+            rows = clips[i : i + self.clips_a_part].to_dict("list")
+            self.did += rows["clip"]
             rows["problem"] = [self.problems.get(clip, "") for clip in rows["clip"]]
-            self.parts.write(
-                rows, [features_of(clip, self.problems) for clip in rows["clip"]]
-            )
-            yield {"clips": len(chosen)}
-
-    @property
-    def did(self):
-        return [clip for call in self.calls for clip in call]
+            ends = [0 if problem else None for problem in rows["problem"]]
+            made = zip(map(features_of, rows["clip"]), ends, strict=True)
+            self.parts.write(rows, [features[:end] for features, end in made])
+            yield {"clips": len(rows["clip"])}
 
 
-def features_of(clip, problems=()):
-    """The features that a clip is given here: no frames if it has a problem."""
+def features_of(clip):
     number = int(clip[2:])
-    count = 0 if clip in problems else COUNTS[number]
-    return np.arange(count)[:, None] + np.full((count, 512), 10 * number, "float32")
+    frames = np.arange(COUNTS[number])[:, None]
+    return frames + np.full((COUNTS[number], 512), 10 * number, "float32")
 
 
 def complete(parts, clips):
@@ -81,139 +65,95 @@ def complete(parts, clips):
 
 
 def test_columns_types_and_features(clips, parts):
-    list(go_on(clips, parts, Worker(parts).compute))
-    path = parts.paths()[0]
-    assert pq.read_table(path, filesystem=parts.files).schema.equals(
-        parts_module.SCHEMA
-    )
-    assert complete(parts, clips)
-    about = parts.about()
-    assert (
-        about["clip"].tolist() == clips["clip"].tolist()
-        and about["frames"].tolist() == COUNTS
-    )
-    assert about["class"].tolist() == clips["class"].tolist()
-    assert parts.features()["v_4"].dtype == np.float32 and 0 < parts.megabytes < 1
-
-
-def test_an_empty_folder_has_no_rows(clips, parts):
     assert parts.about().empty and parts.features() == {} and parts.paths() == []
-    assert parts.keep_finished(clips) == set()
-
-
-def test_a_second_start_skips_finished_clips(clips, parts):
-    first, second, third = (Worker(parts) for _ in range(3))
-    run = go_on(clips, parts, first.compute)
-    assert len(list(islice(run, 2))) == 2
-    run.close()
-    list(go_on(clips, parts, second.compute))
-    assert list(go_on(clips, parts, third.compute)) == [] and third.calls == []
-    assert sorted(first.did + second.did) == sorted(clips["clip"])
-    assert complete(parts, clips)
+    list(go_on(clips, parts, Worker(parts)))
+    part = pq.read_table(parts.paths()[0], filesystem=parts.files)
+    assert part.schema.equals(parquet.SCHEMA) and complete(parts, clips)
+    about = parts.about()
+    assert about[["clip", "class"]].equals(clips[["clip", "class"]])
+    assert about["frames"].tolist() == COUNTS and 0 < parts.megabytes < 1
+    assert parts.features()["v_4"].dtype == np.float32
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 def test_a_run_that_breaks_off_goes_on(clips, parts, error):
-    worker = Worker(parts)
+    first, second, third = (Worker(parts) for _ in range(3))
 
     def breaks_off(todo):
-        yield from islice(worker.compute(todo), 1)
+        yield from islice(first(todo), 1)
         raise error
 
     with pytest.raises(error):
         list(go_on(clips, parts, breaks_off))
     assert parts.keep_finished(clips) == {"v_0", "v_1"}
-    list(go_on(clips, parts, worker.compute))
+    list(go_on(clips, parts, second))
+    assert first.did + second.did == clips["clip"].tolist()
+    assert list(go_on(clips, parts, third)) == [] and not third.did
     assert complete(parts, clips)
-
-
-def test_the_same_work_gives_the_same_file(clips, parts):
-    list(Worker(parts).compute(clips))
-    before = parts.paths()
-    list(Worker(parts).compute(clips))
-    assert parts.paths() == before and complete(parts, clips)
 
 
 def test_clips_that_are_there_twice_are_there_once_in_the_end(clips, parts):
-    """The same clips cut into parts in two ways."""
-    list(Worker(parts).compute(clips, 2))
-    list(Worker(parts).compute(clips, 4))
+    for clips_a_part, paths in ((2, 4), (2, 4), (4, 6)):
+        list(Worker(parts, clips_a_part=clips_a_part)(clips))
+        assert len(parts.paths()) == paths
     assert len(parts.about()) == 16
-    list(go_on(clips, parts, Worker(parts).compute))
+    list(go_on(clips, parts, Worker(parts)))
     assert complete(parts, clips)
 
 
-@pytest.mark.parametrize("left", [0, 3, 0.5, 0.99])
-def test_a_file_that_was_cut_off_is_done_again(clips, tmp_path, left, capsys):
-    parts = Parts(tmp_path / "parts")
-    list(go_on(clips, parts, Worker(parts).compute))
-    broken = parts.paths()[1]
+@pytest.mark.parametrize("left", [0, 3, 0.99, "temporary", "older"])
+def test_a_file_that_was_cut_off_or_is_older_is_done_again(
+    clips, tmp_path, left, capsys
+):
+    parts = parquet.Parts(tmp_path)
+    list(go_on(clips, parts, Worker(parts)))
+    [broken] = tmp_path.glob(parts.paths()[1].rpartition("/")[2])
     its_clips = set(pq.read_table(broken)["clip"].to_pylist())
-    size = Path(broken).stat().st_size
-    os.truncate(broken, left if isinstance(left, int) else int(left * size))
+    if left == "temporary":
+        broken.rename(tmp_path / f".partial-1-{broken.name}")
+    elif left == "older":
+        pd.DataFrame({"clip": ["v_2"], "features": [[1.0]]}).to_parquet(broken)
+    else:
+        size = left if isinstance(left, int) else int(left * broken.stat().st_size)
+        os.truncate(broken, size)
     assert parts.keep_finished(clips) == set(clips["clip"]) - its_clips
-    assert "deleted" in capsys.readouterr().out
+    assert "deleted" in capsys.readouterr().out and len(list(tmp_path.iterdir())) == 3
     worker = Worker(parts)
-    list(go_on(clips, parts, worker.compute))
+    list(go_on(clips, parts, worker))
     assert set(worker.did) == its_clips and complete(parts, clips)
 
 
-def test_a_file_under_its_temporary_name_does_not_count(clips, tmp_path):
-    parts = Parts(tmp_path)
-    list(Worker(parts).compute(clips.head(2)))
-    [part] = tmp_path.iterdir()
-    part.rename(tmp_path / f".partial-1-{part.name}")
-    assert parts.about().empty and not list(tmp_path.iterdir())
-
-
 def test_a_part_with_a_changed_clip_is_done_again_and_the_others_stay(clips, parts):
-    list(go_on(clips, parts, Worker(parts).compute))
-    changed = clips.assign(version=["new", *clips["version"][1:]])
-    assert parts.keep_finished(changed) == set(clips["clip"][2:])
-    worker = Worker(parts)
-    list(go_on(changed, parts, worker.compute))
-    assert worker.calls == [["v_0", "v_1"]] and complete(parts, clips)
-
-
-def test_clips_that_are_not_asked_about_stay(clips, parts):
-    """A small run after a large one loses no other part of it."""
-    list(go_on(clips, parts, Worker(parts).compute))
-    some = clips.head(2).assign(version="new")
-    assert parts.keep_finished(some) == set()
+    """Those that aren't asked about stay, too."""
+    list(go_on(clips, parts, Worker(parts)))
+    changed = clips.assign(version=["new", *clips["version"][1:]]).head(4)
+    assert parts.keep_finished(changed) == {"v_2", "v_3"}
     assert set(parts.about()["clip"]) == set(clips["clip"][2:])
-    list(go_on(some, parts, Worker(parts).compute))
-    assert parts.problems(some).empty and complete(parts, clips)
-
-
-def test_parts_of_an_older_version_are_made_anew_and_said_so(clips, tmp_path, capsys):
-    parts = Parts(tmp_path)
-    older = pd.DataFrame({"clip": ["v_0"], "features": [[1.0]]})
-    older.to_parquet(tmp_path / "older.parquet")
-    list(go_on(clips, parts, Worker(parts).compute))
-    assert "older version of the course: 1" in capsys.readouterr().out
-    assert complete(parts, clips)
+    worker = Worker(parts)
+    list(go_on(changed, parts, worker))
+    assert worker.did == ["v_0", "v_1"] and complete(parts, clips)
 
 
 def test_broken_and_lost_clips_are_listed_and_tried_again(clips, parts):
-    worker = Worker(parts, {"v_1": "the file is empty"})
-    list(go_on(clips.head(6), parts, worker.compute))
+    list(go_on(clips.head(6), parts, Worker(parts, {"v_1": "the file is empty"})))
     listed = parts.problems(clips).set_index("clip")
     assert set(listed.index) == {"v_1", "v_6", "v_7"} and listed["frames"].eq(0).all()
     assert listed["problem"]["v_1"] == "the file is empty"
-    assert listed["problem"]["v_7"].startswith("nothing came of it")
     assert "v_1" not in parts.features()
-    list(go_on(clips, parts, Worker(parts).compute))
+    list(go_on(clips, parts, Worker(parts)))
     assert parts.problems(clips).empty and complete(parts, clips)
 
 
 def test_another_video_rate_or_preprocessing_is_another_version(tmp_path):
-    root = make_dataset(tmp_path / "videos", groups=2, frames=10)
+    root = make_dataset(tmp_path / "videos", groups=2, clips=1)
     table = make_video_table(root)[0]
-    before = clips_to_do(table, root, "facts", 4)
-    assert before.columns.tolist() == ["clip", "class", "group", "path", "version"]
-    for facts, rate in (("other facts", 4), ("facts", 2)):
-        other = clips_to_do(table, root, facts, rate)
-        assert (other["version"] != before["version"]).all()
+
+    def versions(facts="facts", rate=4):
+        return parquet.clips_to_do(table, root, facts, rate)["version"].to_numpy()
+
+    before = versions()
+    assert (versions("other facts") != before).all() and (
+        versions(rate=2) != before
+    ).all()
     write_clip(root / table["video"][0], frames=30)
-    after = clips_to_do(table, root, "facts", 4)["version"] != before["version"]
-    assert after.tolist() == [True] + [False] * (len(table) - 1)
+    assert (versions() != before).tolist() == [True, False, False, False]

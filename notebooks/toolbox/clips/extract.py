@@ -11,15 +11,14 @@ import pandas as pd
 
 
 def extract_frames(extract_clip, videos, source, folder, per_second=1, threads=None):
-    """Extract the frames of many clips in threads; a folder that was made of the same
-    clips at the same rate is kept, and any other made anew as a whole.
+    """Extract the frames of many clips in threads into a folder, a kept result of the
+    clips and the rate, see `toolbox.store.making`, also for errors. Returns a DataFrame
+    of clip, frames and problem, a row for each clip.
 
     extract_clip: extract_clip(path, clip, folder, per_second) writes one clip's frames
     as `<clip>_frame<k>.jpg` and returns (how many, what was odd); a ValueError of its
     becomes the clip's problem. videos: DataFrame with `clip` and `video` (a path below
-    `source`); folder: where the frames go, beside a note of them, see
-    `toolbox.store.making`, and its errors; threads: how many, one for each processor if
-    None. Returns a DataFrame of clip, frames and problem, a row for each clip.
+    `source`); threads: how many, one for each processor if None.
     """
     clips = videos["clip"].tolist()
     paths = [source / video for video in videos["video"]]
@@ -29,10 +28,8 @@ def extract_frames(extract_clip, videos, source, folder, per_second=1, threads=N
             temporary.mkdir()
 
             def problem_of(clip_and_path):
-                clip, path = clip_and_path
-                found, reason = result_or_problem(
-                    extract_clip, path, clip, temporary, per_second
-                )
+                to_extract = (*clip_and_path[::-1], temporary, per_second)
+                found, reason = result_or_problem(extract_clip, *to_extract)
                 return reason or found[1]
 
             pairs = zip(clips, paths, strict=True)

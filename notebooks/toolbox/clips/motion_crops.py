@@ -13,27 +13,22 @@ from skimage.morphology import dilation, disk, opening
 
 
 def moving_part(frames, margin=0.03):
-    """Where something moves in a clip from a still camera: a bool array (height,
-    width).
-
-    frames: (n, height, width, 3) uint8; margin: added all around, as a share of the
-    height. A pixel counts if its standard deviation over time is above Otsu's threshold
-    (1979). False everywhere for a single frame.
+    """Where something moves in frames (n, height, width, 3) uint8 from a still camera,
+    where the deviation over time is above Otsu's threshold (1979): bool (height,
+    width). margin: added all around, as a share of the height.
     """
     change = np.stack([frame.mean(axis=-1) for frame in frames]).std(axis=0)
     if np.ptp(change) == 0:
         return np.zeros(change.shape, bool)
-    moving = opening(
-        change > threshold_otsu(change), disk(1)
-    )  # without single noisy pixels
+    # without single noisy pixels
+    moving = opening(change > threshold_otsu(change), disk(1))
     return dilation(moving, disk(max(1, round(margin * len(change)))))
 
 
 def square_around(region, margin=0.1):
-    """The smallest square that holds a region, with a margin, as far as it fits into
-    the frame: (top, left, side) in pixels.
-
-    region: (height, width) bool; an empty one counts as the whole frame.
+    """The smallest square that holds a region, (height, width) bool, and a margin, as
+    far as it fits into the frame: (top, left, side) in pixels. An empty region counts
+    as the whole frame.
     """
     rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
     if not region.any():
@@ -66,37 +61,29 @@ def small_clip(path, count, size):
 
 
 def store_clips(paths, target, count, size, threads=None):
-    """Small clips (see `small_clip`) in one array file, decoded in threads, in the
-    order of the paths; a file made of the same clips, at the same count and size, is
-    kept.
-
-    target: the path of the file, .npy, beside its note, see `toolbox.store.making`.
-    Memory holds a few clips. Returns (clips, problems): a read-only memory map of
-    uint8 (n, count, size, size, 3), and a dict from a path's number to the reason why
-    that clip can't be read (it is black then).
+    """Small clips (see `small_clip`) in the order of their paths, decoded in threads,
+    kept in the array file `target` (.npy, see `toolbox.store.making`). Returns (clips,
+    problems): a read-only memory map of uint8 (n, count, size, size, 3), and a dict
+    from a path's number to the reason why that clip can't be read (it is black then).
     """
     of, problems = (count, size, *paths), {}
     if not is_made(target, *of):
-        with (
-            making(target, *of, problems=problems) as temporary,
-            open(temporary, "wb") as file,
-        ):
-            shape = (len(paths), count, size, size, 3)
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        shape = (len(paths), count, size, size, 3)
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        bar = {"total": len(paths), "desc": "small clips", "unit": "clip"}
+
+        def decode(path):
+            return result_or_problem(small_clip, path, count, size)
+
+        decoded = progress(in_threads(decode, paths, threads), **bar)
+        making_it = making(target, *of, problems=problems)
+        with making_it as temporary, open(temporary, "wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
-            black = np.zeros(shape[1:], "uint8")
-            decoded = in_threads(
-                lambda path: result_or_problem(small_clip, path, count, size),
-                paths,
-                threads,
-            )
-            bar = {"total": len(paths), "desc": "small clips", "unit": "clip"}
-            for number, (clip, problem) in enumerate(progress(decoded, **bar)):
-                file.write((black if problem else clip).tobytes())
-                if problem:
-                    problems[number] = problem
+            for number, (clip, problem) in enumerate(decoded):
+                file.write(
+                    (np.zeros(shape[1:], "uint8") if problem else clip).tobytes()
+                )
+                problems |= {number: problem} if problem else {}
     problems = read_note(target)["problems"]
-    return (
-        np.load(target, mmap_mode="r"),
-        {int(number): reason for number, reason in problems.items()},
-    )
+    problems = {int(number): reason for number, reason in problems.items()}
+    return np.load(target, mmap_mode="r"), problems

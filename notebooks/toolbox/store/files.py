@@ -15,8 +15,8 @@ import portalocker
 
 @contextmanager
 def whole(path):
-    """Yield a temporary path beside `path`, for a file or a folder; if the block
-    succeeds, what it made there takes the place of `path`, else it is removed.
+    """Yield a temporary path for a file or a folder, which takes the place of `path` if
+    the block succeeds, and is removed if not.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,35 +39,26 @@ def remove(path):
         path.unlink(missing_ok=True)
 
 
-JPEG_LIMIT = 65_500  # pixels a side
-
-
 TEXT = "clip class second third label predicted group part video image problem reason"
 
 
 def write_csv(table, path):
-    """Write a DataFrame as CSV (UTF-8, no index), whole or not at all. Text is
-    quoted, so that names with line breaks come back as they were.
-    """
+    """Write a DataFrame as CSV (UTF-8, no index), whole or not at all; text quoted."""
+    settings = {"lineterminator": "\n", "quoting": csv.QUOTE_NONNUMERIC}
     with whole(path) as temporary:
-        table.to_csv(
-            temporary, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
-        )
+        table.to_csv(temporary, index=False, **settings)
 
 
 def read_csv(path, columns=None):
-    """Read a CSV file of ours; names stay text, even a class `None` or a clip `007`.
-
-    columns: the names of those to read, None for all. Raises ValueError, with the
-    file's name, if it is damaged or lacks one of them.
+    """Read a CSV file of ours, or some of its columns; names stay text, even a class
+    `None` or a clip `007`. Raises ValueError, with the file's name, if it is damaged.
     """
     with naming_damaged(path):
         header = pd.read_csv(path, nrows=0, usecols=columns).columns
         numbers = {name: [""] for name in header.difference(TEXT.split())}
         types = dict.fromkeys(header.intersection(TEXT.split()), str)
-        return pd.read_csv(
-            path, usecols=columns, dtype=types, keep_default_na=False, na_values=numbers
-        )
+        settings = {"dtype": types, "keep_default_na": False, "na_values": numbers}
+        return pd.read_csv(path, usecols=columns, **settings)
 
 
 @contextmanager
@@ -76,25 +67,22 @@ def naming_damaged(path):
     try:
         yield
     except ValueError as error:
-        raise ValueError(
-            f"{path} is damaged ({str(error).strip()}): delete it, then run again what"
-            " makes it."
-        ) from None
+        why = f"{path} is damaged ({str(error).strip()})"
+        raise ValueError(f"{why}: delete it, then run again what makes it.") from None
 
 
 def read_json(path, kind=dict):
-    """The dict (or another `kind`: list) in a JSON file; an empty one if there is no
-    file. Raises ValueError, with the file's name, if it is damaged.
+    """The dict (or list, by `kind`) in a JSON file; an empty one if there is no file.
+    Raises ValueError, with the file's name, if it is damaged.
     """
     try:
         text = path.read_bytes()
     except FileNotFoundError:
         return kind()
     with naming_damaged(path):
-        found = json.loads(text)
-        if not isinstance(found, kind):
-            raise ValueError(f"no {kind.__name__} in it")
-    return found
+        if isinstance(found := json.loads(text), kind):
+            return found
+        raise ValueError(f"no {kind.__name__} in it")
 
 
 def write_json(path, **facts):
@@ -110,20 +98,15 @@ def save_array(array, path):
 
 
 def write_jpeg(frame, path):
-    """Write a BGR frame as a JPEG file (OpenCV's usual quality, 95), whole or not at
-    all.
-
-    Raises ValueError if it is larger than JPEG can hold (65,500 pixels a side), and
-    OSError if the disk is full, for example.
+    """Write a BGR frame as a JPEG file (quality 95), whole or not at all. Raises
+    ValueError if it has more than 65,500 pixels a side, OSError if the disk is full.
     """
     height, width = frame.shape[:2]
-    if max(height, width) > JPEG_LIMIT:
-        raise ValueError(
-            f"{width} x {height} pixels are too many for JPEG ({JPEG_LIMIT:,} a side)"
-        )
-    encoded = cv2.imencode(".jpg", frame)[1]
+    if max(height, width) > 65_500:
+        size = f"{width} x {height} pixels"
+        raise ValueError(f"{size} are too many for JPEG (65,500 a side)")
     with whole(path) as temporary:
-        temporary.write_bytes(encoded)
+        temporary.write_bytes(cv2.imencode(".jpg", frame)[1])
 
 
 def is_whole_jpeg(path):
@@ -140,24 +123,18 @@ def is_whole_jpeg(path):
 @contextmanager
 def one_writer(path, what, wait=False):
     """Hold the lock file `path` while the block runs, which gets it open, for writing;
-    the system lets go of it if we are killed.
-
-    what: what is being written, for the message; wait: whether to wait for another
-    process that holds it; if not, that raises RuntimeError, with its number. Source:
-    portalocker's documentation (fcntl or Windows' locks underneath).
+    the system lets go of it if we are killed. Another process that holds it is waited
+    for, or without `wait` raises RuntimeError, with its number; what: for the message.
     """
+    flags = portalocker.LOCK_EX | (0 if wait else portalocker.LOCK_NB)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+", encoding="utf-8") as file:
         try:
-            portalocker.lock(
-                file, portalocker.LOCK_EX | (0 if wait else portalocker.LOCK_NB)
-            )
+            portalocker.lock(file, flags)
         except portalocker.LockException:
-            holder = path.read_text(encoding="utf-8") or "another"
-            raise RuntimeError(
-                f"Process {holder} is writing {what}. Wait until it has finished, or"
-                " stop it."
-            ) from None
+            who = f"Process {path.read_text(encoding='utf-8') or 'another'}"
+            advice = "Wait until it has finished, or stop it."
+            raise RuntimeError(f"{who} is writing {what}. {advice}") from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

@@ -1,9 +1,7 @@
 """Results that are kept on disk: whole or not there, and noted what they were made of.
 
 Beside a result, a file or a folder, lies its note, `<name>.json`: `of`, the digest of
-all that it depends on, and `files`, the names and sizes of what was made. Whoever would
-make the result asks `is_made` first, so nothing stale is taken for fresh, and what was
-deleted or cut off by hand is noticed.
+all that it depends on, and `files`, the names and sizes of what was made.
 """
 
 import hashlib
@@ -38,8 +36,8 @@ def note_of(path):
 
 
 def read_note(path):
-    """The note of a result, a dict: `of`, `files`, and what was noted with them; empty
-    if there is none that can be read, as while the result is being made.
+    """The note of a result, a dict; empty if there is none that can be read, as while
+    the result is being made.
     """
     try:
         return read_json(note_of(path))
@@ -48,8 +46,8 @@ def read_note(path):
 
 
 def files_of(path):
-    """The files of a result, a dict from name to path: of a folder all in it, by their
-    path below it, but hidden ones; of a file, itself; empty where nothing is.
+    """The files of a result, a dict from name to path: of a folder all below it but
+    hidden ones; of a file, itself; empty where nothing is.
     """
     if path.is_file():
         return {path.name: path}
@@ -64,9 +62,8 @@ def sizes_of(path):
 
 
 def is_made(path, *of):
-    """Whether a result is there as it was made, and was made of just these facts.
-
-    path: of a file or a folder; of: all that it depends on, see `digest_of`.
+    """Whether a result is there as it was made, and was made of just these facts: all
+    that it depends on, see `digest_of`.
     """
     note = read_note(path)
     return note.get("of") == digest_of(*of) and note.get("files") == sizes_of(path)
@@ -78,9 +75,8 @@ def making(path, *of, **more):
     well, that becomes `path`, beside its note. What was at `path` goes before.
 
     of: as in `is_made`; more: facts that `read_note` gives back, as JSON knows them (a
-    dict or list may be filled in the block). Stopped anywhere, there is no note that
-    can be read, and `is_made` says no. Raises RuntimeError while another process makes
-    the same, and OSError if the disk is full.
+    dict or list may be filled in the block). Raises RuntimeError while another process
+    makes the same, and OSError if the disk is full.
     """
     digest = digest_of(*of)  # of what is there now: a video may change meanwhile
     tell_of_older(path)
@@ -103,7 +99,5 @@ def making(path, *of, **more):
 def tell_of_older(path):
     """Print a sentence about a result that has no note: it will be made anew."""
     if path.exists() and not note_of(path).exists():
-        print(
-            f"{path.parent.name}/{path.name} is of an older version of the course,"
-            " which didn't note what it was made of: it is made anew."
-        )
+        which = f"{path.parent.name}/{path.name} is of an older version of the course"
+        print(f"{which}, which didn't note what it was made of: it is made anew.")

@@ -1,9 +1,5 @@
-"""What many processes computed of many clips: a folder of Parquet files, on a disk or
-in a cloud.
-
-A row is a clip, with all of its features; a file, or part, holds a few rows and is
-whole or not there. The rows are the only memory of a run: whoever starts again finds in
-them what is left to do.
+"""What many processes computed of many clips: a folder of Parquet files, or parts, on a
+disk or in a cloud. A row is a clip; the rows are the only memory of a run.
 """
 
 from pathlib import Path
@@ -13,7 +9,6 @@ from toolbox.page import progress
 from toolbox.store.made import digest_of
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
@@ -25,33 +20,24 @@ SCHEMA = pa.schema(
         "group": pa.string(),
         "version": pa.string(),  # what the features depend on
         "problem": pa.string(),  # what was odd about the clip, or ""
-        # how many were looked at; 0 for a clip that can't be read
-        "frames": pa.int32(),
+        "frames": pa.int32(),  # looked at; 0 for a clip that can't be read
         "features": pa.list_(pa.list_(pa.float32(), 512)),  # a row for each frame
     }
 )
-
-
 ABOUT = [name for name in SCHEMA.names if name != "features"]
-
-
 UNFINISHED = ".partial-"
 
 
 def clips_to_do(videos, source, of, per_second):
     """The work to do: a DataFrame of clip, class, group, path and version, a row for
-    each clip.
-
-    videos: DataFrame with `clip`, `class`, `group` and `video` (a path below `source`);
-    of: what the features of a frame depend on, such as a network's `facts`. The
-    version, a digest, changes with them, with the rate, and with the video's size and
-    date.
+    each clip. videos: DataFrame with `clip`, `class`, `group` and `video` (a path below
+    `source`); of: what features depend on beside the video and the rate, see
+    `digest_of`; the version is a digest of all three.
     """
     paths = [Path(source) / video for video in videos["video"]]
-    return videos[["clip", "class", "group"]].assign(
-        path=[str(path) for path in paths],
-        version=[digest_of(path, per_second, of)[:16] for path in paths],
-    )
+    versions = [digest_of(path, per_second, of)[:16] for path in paths]
+    table = videos[["clip", "class", "group"]]
+    return table.assign(path=[*map(str, paths)], version=versions)
 
 
 class Parts:
@@ -65,10 +51,8 @@ class Parts:
         if "://" in where:
             self.files, self.root = fs.FileSystem.from_uri(where)
         else:
-            self.files, self.root = (
-                fs.LocalFileSystem(),
-                Path(where).resolve().as_posix(),
-            )
+            self.files, self.root = fs.LocalFileSystem(), Path(where).resolve()
+            self.root = self.root.as_posix()
         self.files.create_dir(self.root)
 
     @property
@@ -77,19 +61,15 @@ class Parts:
         return isinstance(self.files, fs.LocalFileSystem)
 
     def listed(self):
-        """The pyarrow FileInfo of all files in the folder, by name."""
+        """The pyarrow FileInfo of all Parquet files in the folder, by name."""
         found = self.files.get_file_info(fs.FileSelector(self.root))
-        return sorted(
-            (info for info in found if info.is_file), key=lambda info: info.base_name
-        )
+        found = (info for info in found if info.extension == "parquet")
+        return sorted(found, key=lambda info: info.base_name)
 
-    def paths(self):
-        """The paths of the parts, sorted; files under a temporary name are left out."""
-        return [
-            info.path
-            for info in self.listed()
-            if info.extension == "parquet" and not info.base_name.startswith(UNFINISHED)
-        ]
+    def paths(self, finished=True):
+        """The paths of the parts, or of those under their temporary names, sorted."""
+        named = ((info.path, info.base_name) for info in self.listed())
+        return [path for path, n in named if n.startswith(UNFINISHED) != finished]
 
     @property
     def megabytes(self):
@@ -97,12 +77,9 @@ class Parts:
         return sum(info.size for info in self.listed()) / 1e6
 
     def write(self, rows, features):
-        """Write clips as one part, whole or not at all. The same clips give the same
-        file name again, so that work done twice is there once.
-
-        rows: a dict of columns: clip, class, group, version and problem; features: a
-        list of float32 arrays (frames, 512), with no frames for a clip that can't be
-        read.
+        """Write clips as one part, whole or not at all; the same ones under the same
+        name. rows: a dict of columns: clip, class, group, version and problem;
+        features: a list of float32 (frames, 512), no frames where a clip is unreadable.
         """
         columns = {name: rows[name] for name in ABOUT if name != "frames"}
         columns["frames"] = [len(of_clip) for of_clip in features]
@@ -113,8 +90,7 @@ class Parts:
         content = pa.BufferOutputStream()
         pq.write_table(pa.table(columns, schema=SCHEMA), content)
         name = f"{digest_of(rows['clip'], rows['version'])[:16]}.parquet"
-        # on a disk it is renamed when it's complete; in a cloud's store an object
-        # appears when it's complete
+        # a cloud's store shows an object when it's complete; on a disk, a new name does
         first = f"{UNFINISHED}{uuid4().hex[:8]}-{name}" if self.local else name
         with self.files.open_output_stream(f"{self.root}/{first}") as file:
             file.write(content.getvalue())
@@ -123,12 +99,9 @@ class Parts:
 
     def tables(self, columns):
         """Yield (path, table) of all parts, with some columns; parts that were cut
-        off or have other columns, as of an older version of the course, are removed,
-        as are files under a temporary name.
+        off, lack columns or have a temporary name are removed.
         """
-        useless = [
-            info.path for info in self.listed() if info.base_name.startswith(UNFINISHED)
-        ]
+        useless = self.paths(finished=False)
         for path in self.paths():
             try:
                 table = pq.read_table(path, columns=columns, filesystem=self.files)
@@ -146,12 +119,9 @@ class Parts:
             print(f"files deleted in {self.root}, {reason}: {len(paths)}")
 
     def keep_finished(self, clips):
-        """The names of the clips that are finished, a set; parts in which a clip is not
-        are removed, so that all of their clips are done again.
-
-        clips: DataFrame as from `clips_to_do`. A clip is finished if it's there with
-        frames, in the version that the table names, once. Clips that the table doesn't
-        name count as finished, too, but aren't returned.
+        """The names of those clips (a DataFrame as from `clips_to_do`) that are there
+        with frames, in their version, once: a set. Parts in which one is not are
+        removed, so that all of their clips are done again.
         """
         version = dict(zip(clips["clip"], clips["version"], strict=True))
         finished, stale = set(), []
@@ -173,16 +143,13 @@ class Parts:
         """What there is, without the features: a DataFrame of clip, class, group,
         version, problem and frames, in the order of clips.
         """
-        tables = [table for _, table in self.tables(ABOUT)]
-        table = (
-            pa.concat_tables(tables) if tables else SCHEMA.empty_table().select(ABOUT)
-        )
-        return table.to_pandas().sort_values("clip", ignore_index=True)
+        tables = [SCHEMA.empty_table().select(ABOUT)]
+        tables += [table for _, table in self.tables(ABOUT)]
+        table = pa.concat_tables(tables).to_pandas()
+        return table.sort_values("clip", ignore_index=True)
 
     def features(self):
-        """The features of all clips that have frames: a dict from clip to float32
-        (frames, 512).
-        """
+        """The features of clips that have frames: a dict to float32 (frames, 512)."""
         found = {}
         for _, table in self.tables(["clip", "frames", "features"]):
             numbers = table["features"].combine_chunks().flatten().flatten().to_numpy()
@@ -192,34 +159,26 @@ class Parts:
         return {clip: features for clip, features in found.items() if len(features)}
 
     def problems(self, clips):
-        """What was odd about clips: a DataFrame of clip, frames (how many could be
-        had) and problem. A clip of the table that has no row is listed, too.
+        """What was odd about clips, those without a row among them: a DataFrame of
+        clip, frames (how many could be had) and problem.
         """
-        rows = self.about()
-        odd = rows.loc[
-            rows["clip"].isin(clips["clip"]) & rows["problem"].ne(""),
-            ["clip", "frames", "problem"],
-        ]
-        lost = clips.loc[~clips["clip"].isin(rows["clip"]), ["clip"]]
-        lost = lost.assign(
-            frames=0, problem="nothing came of it: its process died, or was stopped"
+        rows = clips[["clip"]].merge(self.about(), "left", on="clip")
+        lost = {"frames": 0, "problem": "nothing came of it: its process was stopped"}
+        rows = rows[["clip", "frames", "problem"]].fillna(lost)
+        return (
+            rows[rows["problem"] != ""].astype({"frames": int}).reset_index(drop=True)
         )
-        return pd.concat([odd, lost], ignore_index=True)
 
 
 def go_on(clips, parts, compute, name="features"):
-    """Compute what is not finished among the parts, with a progress bar; yields
-    reports.
-
-    clips: DataFrame as from `clips_to_do`; compute: a function from such a table to
-    reports, dicts with `clips` (how many are done). Stopped at any moment, it goes on
-    there when it's called again.
+    """Compute what is not finished among the parts, with a progress bar; yields the
+    reports of `compute`, a function from a DataFrame as from `clips_to_do` to dicts
+    with `clips` (how many are done). Stopped at any moment, it goes on there.
     """
     finished = parts.keep_finished(clips)
     todo = clips[~clips["clip"].isin(finished)]
-    with progress(
-        total=len(clips), initial=len(finished), desc=name, unit="clip"
-    ) as bar:
+    bar = {"total": len(clips), "initial": len(finished), "desc": name, "unit": "clip"}
+    with progress(**bar) as bar:
         for report in compute(todo) if len(todo) else ():
             bar.update(report["clips"])
             yield report

@@ -22,8 +22,6 @@ MADE_FROM = {
     "04": ["03"],
     "05": ["00", "04"],
 }
-
-
 LEAVES = {
     "00": "the table of clips",
     "01": "the frames",
@@ -36,13 +34,10 @@ LEAVES = {
 
 @contextmanager
 def step(dataset, notebook, files, **facts):
-    """While the block runs, the notebook counts as unfinished; when it ends well, as
-    finished.
-
-    dataset: a Dataset; notebook: such as "03"; files: the paths of files and folders
-    that the block writes, whose content later notebooks build on; facts: what these
-    need to know, as JSON knows it. Raises RuntimeError while another process runs a
-    step of the same dataset.
+    """While the block runs, the notebook (such as "03") counts as unfinished; when it
+    ends well, as finished. files: the paths of files and folders that the block leaves;
+    facts: what later notebooks need to know, as JSON knows it. Raises RuntimeError
+    while another process runs a step of the same dataset.
     """
     data, note = dataset.data, note_of(dataset.data / f"step_{notebook}")
     with one_writer(data / "steps.lock", f"data/{dataset.name}"):
@@ -50,11 +45,8 @@ def step(dataset, notebook, files, **facts):
         notes = {needed: note_of_step(data, needed) for needed in MADE_FROM[notebook]}
         of = made_of(notebook, notes)
         yield
-        contents = [
-            digest_of(np.fromfile(file, "uint8"))
-            for path in files
-            for file in files_of(path).values()
-        ]
+        left = (file for path in files for file in files_of(path).values())
+        contents = [digest_of(np.fromfile(file, "uint8")) for file in left]
         sizes = {os.path.relpath(path, data): sizes_of(path) for path in files}
         left = digest_of(of, facts, contents)
         write_json(note, of=of, files=sizes, left=left, facts=facts)
@@ -73,22 +65,15 @@ def check_step(dataset, notebook):
         if not note:
             older = (dataset.data / "record.json").exists()
             why = "of an older version of the course" if older else "not there yet"
-            raise FileNotFoundError(
-                f"Run notebook {name} first: {LEAVES[name]} of {dataset.name} is {why},"
-                " or not finished."
-            )
+            why = f"{LEAVES[name]} of {dataset.name} is {why}, or not finished"
+            raise FileNotFoundError(f"Run notebook {name} first: {why}.")
         for file, sizes in note["files"].items():
             if sizes_of(dataset.data / file) != sizes:
-                place = (dataset.data / file).resolve()
-                raise FileNotFoundError(
-                    f"{place} is not as notebook {name} left it: run notebook {name}"
-                    " again."
-                )
+                why = f"is not as notebook {name} left it: run notebook {name} again."
+                raise FileNotFoundError(f"{(dataset.data / file).resolve()} {why}")
         if note["of"] != made_of(name, notes):
-            raise ValueError(
-                f"A notebook before {name} was run again and left another result, so"
-                f" {LEAVES[name]} no longer fits: run notebook {name} again."
-            )
+            why = f"{LEAVES[name]} no longer fits what it was made from"
+            raise ValueError(f"{why[0].upper()}{why[1:]}: run notebook {name} again.")
     return notes[notebook]["facts"]
 
 
@@ -104,7 +89,5 @@ def made_of(notebook, notes):
 
 def needed_for(notebook):
     """The notebooks that one rests on, itself the last, in their order."""
-    names = {notebook}
-    for needed in MADE_FROM[notebook]:
-        names |= set(needed_for(needed))
-    return sorted(names)
+    before = (name for needed in MADE_FROM[notebook] for name in needed_for(needed))
+    return sorted({notebook, *before})
