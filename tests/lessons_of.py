@@ -1,21 +1,23 @@
-"""What a notebook defines, for tests of what no module exports."""
+"""What a notebook defines, for tests and benchmarks of what no module exports."""
 
 import ast
 import types
 from functools import cache
+from pathlib import Path
 
 import nbformat
-from clips import COURSE
 
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+LITERALS = ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.expr_context
 DEFINITIONS = ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef
 
 
 @cache
 def lesson(number):
-    """A module of the imports, functions, classes and literal constants of a
-    notebook, such as "08", and its exported cells; nothing else of it runs.
+    """A module of the imports, functions, classes, literal constants and tables of
+    lambdas of a notebook, such as "08", and its exported cells; nothing else runs.
     """
-    [path] = (COURSE / "notebooks").glob(f"{number}_*.ipynb")
+    [path] = NOTEBOOKS.glob(f"{number}_*.ipynb")
     module = types.ModuleType(f"lesson_{number}", f"Notebook {number}.")
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code" and not cell.source.startswith("%%"):
@@ -33,6 +35,10 @@ def only_defines(node):
     if isinstance(node, ast.Assign) and isinstance(
         node.targets[0], ast.Name | ast.Tuple
     ):
-        literals = ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.expr_context
-        return all(isinstance(part, literals) for part in ast.walk(node.value))
+        table = isinstance(node.value, ast.Dict)
+        return all(
+            isinstance(value, ast.Lambda)
+            or all(isinstance(part, LITERALS) for part in ast.walk(value))
+            for value in (node.value.values if table else [node.value])
+        )
     return isinstance(node, DEFINITIONS)

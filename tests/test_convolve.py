@@ -1,6 +1,4 @@
-"""Notebook 10: augmentation, batches, the (2+1)D network, its schedule, inflated
-kernels.
-"""
+"""Notebook 10: augmentation, batches, the (2+1)D network, its schedule."""
 
 import keras
 import numpy as np
@@ -8,69 +6,45 @@ import pytest
 from keras import ops
 from lessons_of import lesson
 
-from lessons.convolve import (
-    ClipBatches,
-    augment,
-    compile_network,
-    frame_differences,
-    over_space,
-    over_time,
-    r2plus1d,
-    shuffle,
-)
-
 page = lesson("10")
-
-# Augmentation
+ClipBatches = page.ClipBatches
 
 
 def ramp_clip(count=12, size=16):
     """A clip in which brightness rises with time and to the right."""
-    time, x = (
-        np.arange(count)[:, None, None, None],
-        np.arange(size)[None, None, :, None],
-    )
-    return np.broadcast_to(5 * time + 4 * x, (count, size, size, 3)).astype("uint8")
+    time, x = np.ogrid[:count, :size]
+    ramp = (5 * time + 4 * x)[:, None, :, None]
+    return np.broadcast_to(ramp, (count, size, size, 3)).astype("uint8")
 
 
-def test_a_variant_is_one_cut_for_all_frames():
-    for seed in range(30):
-        frames = augment(ramp_clip(), 8, np.random.default_rng(seed)).astype(float)
+def variants(clip, count=8, n=60):
+    rngs = map(np.random.default_rng, range(n))
+    return [page.augment(clip, count, rng).astype(float) for rng in rngs]
+
+
+def test_a_variant_is_one_cut_for_all_frames_forwards_in_time():
+    mirrored = set()
+    for frames in variants(ramp_clip()):
         assert frames.shape == (8, 16, 16, 3)
-        slopes = np.sign(np.diff(frames[:, 0, :, 0], axis=1).sum(axis=1))
+        rows = frames[:, 0, :, 0]
+        slopes = np.sign(rows[:, -1] - rows[:, 0])
         assert len(set(slopes)) == 1  # all mirrored, or none
-        steps = frames[:, 0, :, 0] - frames[:1, 0, :, 0]
-        assert np.ptp(steps, axis=1).max() <= 2  # no frame is shifted against another
-
-
-def variants(clip=None, count=8, n=60):
-    clip = ramp_clip() if clip is None else clip
-    return [
-        augment(clip, count, np.random.default_rng(seed)).astype(float)
-        for seed in range(n)
-    ]
-
-
-def test_time_never_runs_backwards():
-    assert all(v[-1].mean() > v[0].mean() for v in variants())
-
-
-def test_both_mirror_images_occur():
-    assert {np.sign(v[0, 0, -1, 0] - v[0, 0, 0, 0]) for v in variants()} == {1, -1}
+        mirrored.add(slopes[0])
+        assert np.ptp(rows - rows[:1], axis=1).max() <= 2  # no frame is shifted
+        assert frames[-1].mean() > frames[0].mean()
+    assert mirrored == {1, -1}
 
 
 def test_the_stretch_of_time_varies_and_covers_most_of_the_clip():
-    clip = np.broadcast_to(
-        100 + np.arange(20)[:, None, None, None], (20, 8, 8, 3)
-    ).astype("uint8")
+    time = 100 + np.arange(20, dtype="uint8")[:, None, None, None]
+    clip = np.broadcast_to(time, (20, 8, 8, 3))
     spans = [(v[-1].mean() / v[0].mean()) for v in variants(clip)]
     assert min(spans) > (100 + 19) / (100 + 6) - 0.02  # 14 of 20 frames or more
     assert len(set(np.round(spans, 2))) > 3
 
 
 def test_brightness_and_shift_vary_within_their_bounds():
-    flat = np.full((4, 16, 16, 3), 100, "uint8")
-    values = [v.mean() for v in variants(flat, 4)]
+    values = [v.mean() for v in variants(np.full((4, 16, 16, 3), 100, "uint8"), 4)]
     assert 69 <= min(values) < 80 and 120 < max(values) <= 130
     dot = np.zeros((4, 16, 16, 3), "uint8")
     dot[:, 8, 8] = 200
@@ -80,21 +54,11 @@ def test_brightness_and_shift_vary_within_their_bounds():
 
 def test_what_then_does_to_the_frames():
     frames, rng = np.arange(12), np.random.default_rng(0)
-    assert sorted(shuffle(frames, rng)) == list(range(12))
-    assert len({tuple(shuffle(frames, rng)) for _ in range(5)}) == 5
+    assert sorted(page.shuffle(frames, rng)) == list(range(12))
+    assert len({tuple(page.shuffle(frames, rng)) for _ in range(5)}) == 5
     assert page.backwards(frames, rng).tolist() == frames[::-1].tolist()
     halves = [int(page.reverse_half(frames, rng)[0]) for _ in range(200)]
     assert set(halves) == {0, 11} and 70 < halves.count(0) < 130
-
-
-# Batches
-
-
-def labelled_clips(n=10):
-    """Stored clips whose brightness is their number, times ten."""
-    return np.broadcast_to(
-        (10 * np.arange(1, n + 1))[:, None, None, None, None], (n, 12, 16, 16, 3)
-    ).astype("uint8")
 
 
 def everything(batches):
@@ -103,31 +67,27 @@ def everything(batches):
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
-def batches_of(clips, training, seed=0, batch_size=4, **settings):
-    rows, labels = np.arange(len(clips)), np.eye(len(clips), dtype="float32")
-    batches = ClipBatches(clips, rows, labels, 8, training, None, batch_size, seed)
-    for name, value in settings.items():
-        setattr(batches, name, value)
-    return batches
+def batches_of(clips, training, seed=0, rows=None, size=2):
+    rows = np.arange(len(clips)) if rows is None else rows
+    labels = np.eye(len(clips), dtype="float32")[rows]
+    return ClipBatches(clips, rows, labels, 8, training, batch_size=size, seed=seed)
 
 
 def test_labels_stay_with_their_clips_and_every_clip_comes_once():
-    rows = np.array([7, 2, 9, 0, 4])
-    batches = ClipBatches(
-        labelled_clips(), rows, np.eye(10)[rows], 8, True, batch_size=2, seed=1
-    )
+    brightness = (10 * np.arange(1, 11, dtype="uint8"))[:, None, None, None, None]
+    clips = np.broadcast_to(brightness, (10, 12, 16, 16, 3))
+    batches = batches_of(clips, True, rows=np.array([7, 2, 9, 0, 4]))
     assert [len(batches[k][0]) for k in range(len(batches))] == [2, 2, 1]
     clips, labels = everything(batches)
-    brightness = (clips.mean(axis=(1, 2, 3, 4)) + 1) * 127.5
     number = labels.argmax(axis=1)
-    assert sorted(number) == sorted(rows)
-    assert (np.abs(brightness / (10 * (number + 1)) - 1) < 0.4).all()
+    assert sorted(number) == [0, 2, 4, 7, 9]
+    seen = (clips.mean(axis=(1, 2, 3, 4)) + 1) * 127.5
+    assert (np.abs(seen / (10 * (number + 1)) - 1) < 0.4).all()
 
 
 def test_for_validation_clips_come_in_their_order_and_unchanged():
-    stored = np.random.default_rng(0).integers(
-        0, 256, (5, 12, 16, 16, 3), dtype="uint8"
-    )
+    rng = np.random.default_rng(0)
+    stored = rng.integers(0, 256, (5, 12, 16, 16, 3), dtype="uint8")
     batches = batches_of(stored, training=False)
     for _ in range(2):  # and in each epoch alike
         clips, labels = everything(batches)
@@ -142,37 +102,29 @@ def test_the_same_seed_gives_the_same_batches_and_epochs_differ():
         batches = batches_of(np.stack([ramp_clip()] * 6), True, seed)
         for _ in range(epoch):
             batches.on_epoch_end()
-        return everything(batches)
+        clips, labels = everything(batches)
+        return labels.argmax(axis=1), clips
 
-    first, again = epoch_of(0, 0), epoch_of(0, 0)
-    assert all((one == two).all() for one, two in zip(first, again, strict=True))
-    orders = {tuple(epoch_of(0, epoch)[1].argmax(axis=1)) for epoch in range(4)}
-    assert len(orders) == 4  # another order in each epoch
-    for other in (epoch_of(0, 1), epoch_of(1, 0)):
-        one, two = (
-            part[0][part[1].argmax(axis=1).argsort()] for part in (first, other)
-        )
-        assert not any(
-            (one[k] == two[k]).all() for k in range(6)
-        )  # other variants of each clip
-
-
-def test_clips_that_are_alike_get_variants_of_their_own():
-    clips, _ = everything(batches_of(np.stack([ramp_clip()] * 6), True))
-    assert len(np.unique(clips.reshape(6, -1), axis=0)) == 6
+    (order, first), (same, again) = epoch_of(0, 0), epoch_of(0, 0)
+    assert (order == same).all() and (first == again).all()
+    assert len(np.unique(first.reshape(6, -1), axis=0)) == 6  # a variant for each
+    for other in ((0, 1), (1, 0)):
+        another, clips = epoch_of(*other)
+        assert (another != order).any()
+        changed = first[order.argsort()] != clips[another.argsort()]
+        assert changed.any(axis=(1, 2, 3, 4)).all()
 
 
 def test_fit_sees_another_order_in_every_epoch(monkeypatch):
-    """Keras calls `on_epoch_end`, and the threads that read ahead don't mix epochs
-    up.
-    """
+    """Keras calls `on_epoch_end`, and threads that read ahead don't mix epochs up."""
     seen, real = [], ClipBatches.variant
-    monkeypatch.setattr(
-        ClipBatches,
-        "variant",
-        lambda self, k: (seen.append((self.epoch, k)), real(self, k))[1],
-    )
-    batches = batches_of(labelled_clips(6), True, batch_size=6)
+
+    def variant(self, k):
+        seen.append((self.epoch, k))
+        return real(self, k)
+
+    monkeypatch.setattr(ClipBatches, "variant", variant)
+    batches = batches_of(np.stack([ramp_clip()] * 6), True, size=6)
     model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(6, "softmax")])
     model.compile("sgd", "categorical_crossentropy")
     model.fit(batches, epochs=3, shuffle=False, verbose=0)
@@ -182,18 +134,14 @@ def test_fit_sees_another_order_in_every_epoch(monkeypatch):
 
 
 def test_then_comes_last_and_depends_on_the_clip():
-    clips, rows = np.stack([ramp_clip()] * 2), np.arange(2)
-    plain = everything(ClipBatches(clips, rows, np.eye(2), 8, False))[0]
-    turned = everything(ClipBatches(clips, rows, np.eye(2), 8, False, page.backwards))[
-        0
-    ]
-    assert (turned == plain[:, ::-1]).all()
-    mixed = everything(ClipBatches(clips, rows, np.eye(2), 8, False, shuffle))[0]
-    assert not (mixed[0] == mixed[1]).all()
-    assert (np.sort(mixed.mean(axis=(2, 3, 4))) == plain.mean(axis=(2, 3, 4))).all()
+    def seen(then=None):
+        clips = np.stack([ramp_clip()] * 2)
+        return everything(ClipBatches(clips, [0, 1], np.eye(2), 8, False, then))[0]
 
-
-# Networks
+    assert (seen(page.backwards) == seen()[:, ::-1]).all()
+    mixed = seen(page.shuffle)
+    assert (mixed[0] != mixed[1]).any()
+    assert (np.sort(mixed, axis=1) == seen()).all()
 
 
 def moving_bars(n, seed):
@@ -213,11 +161,9 @@ def test_the_network_learns_which_way_a_bar_moves():
     keras.utils.set_random_seed(0)
     clips, labels = moving_bars(96, seed=0)
     unseen, expected = moving_bars(60, seed=1)
-    model, training = (
-        r2plus1d(8, 32, 2, widths=(8, 16)),
-        ClipBatches(clips, np.arange(96), labels, 8, True),
-    )
-    compile_network(model, 10 * len(training), 0.01)
+    model = page.r2plus1d(8, 32, 2, widths=(8, 16))
+    training = ClipBatches(clips, np.arange(96), labels, 8, True)
+    page.compile_network(model, 10 * len(training), 0.01)
     model.fit(training, epochs=10, shuffle=False, verbose=0)
     tested = ClipBatches(unseen, np.arange(60), expected, 8, False)
     right = model.predict(tested, verbose=0).argmax(axis=1) == expected.argmax(axis=1)
@@ -225,20 +171,11 @@ def test_the_network_learns_which_way_a_bar_moves():
     assert float(model.optimizer.learning_rate) < 0.01 / 1000  # it has fallen to zero
 
 
-def test_the_rate_warms_up_and_falls_to_zero():
-    model = r2plus1d(4, 32, 2, widths=(4, 4))
-    compile_network(model, 100, 0.01)
-    schedule = model.optimizer._learning_rate
-    rates = [float(schedule(step)) for step in range(101)]
-    assert np.argmax(rates) == 10 and rates[10] == pytest.approx(0.01)
-    assert rates[0] == pytest.approx(0.001) and rates[100] == pytest.approx(0, abs=1e-8)
-    assert np.all(np.diff(rates[10:]) <= 0)
-    assert rates[55] == pytest.approx(0.005)  # half-way along the cosine
-
-
-def test_label_smoothing_by_hand():
-    model = r2plus1d(4, 32, 4, widths=(4, 4))
-    compile_network(model, 10, 0.01)
+def test_the_schedule_and_label_smoothing_by_hand():
+    model = page.r2plus1d(4, 32, 4, widths=(4, 4))
+    page.compile_network(model, 100, 0.01)
+    rates = [float(model.optimizer._learning_rate(step)) for step in (0, 10, 55, 100)]
+    assert rates == pytest.approx([0.001, 0.01, 0.005, 0], abs=1e-8)
     said = np.array([[0.7, 0.1, 0.1, 0.1]], "float32")
     wanted = np.array([0.925, 0.025, 0.025, 0.025])  # 0.1 shared among the four
     loss = float(model.loss(np.eye(4, dtype="float32")[:1], said))
@@ -249,15 +186,15 @@ def test_frame_differences_by_hand():
     clip = np.zeros((1, 3, 2, 2, 3), "float32")
     clip[0, 1] = [0.3, 0, 0.3]  # grey 0.2
     clip[0, 2] = 0.7
-    changes = ops.convert_to_numpy(frame_differences(clip))
+    changes = ops.convert_to_numpy(page.frame_differences(clip))
     assert changes.shape == (1, 2, 2, 2, 1)
     assert np.allclose(changes[0, :, 0, 0, 0], [0.4, 1.0])
 
 
-@pytest.mark.parametrize("over, axes", [(over_space, (2, 3)), (over_time, (1,))])
+@pytest.mark.parametrize("over, axes", [("over_space", (2, 3)), ("over_time", (1,))])
 def test_each_convolution_reaches_along_its_own_axes(over, axes):
     clip = keras.Input((5, 7, 7, 2))
-    model = keras.Model(clip, over(clip, 3))
+    model = keras.Model(clip, getattr(page, over)(clip, 3))
     point = np.zeros((1, 5, 7, 7, 2), "float32")
     point[0, 2, 3, 3] = 1
     touched = np.argwhere(np.abs(model.predict_on_batch(point)).max(axis=-1) > 1e-7)

@@ -1,7 +1,6 @@
 """The intervals over groups, worked by hand and simulated."""
 
-from itertools import combinations_with_replacement
-from math import factorial
+from itertools import combinations_with_replacement, permutations
 
 from toolbox.evaluation.intervals import (
     difference_over_groups,
@@ -19,17 +18,13 @@ CLIPS = 42  # in each simulated group, as in the built-in dataset's test part
 
 
 def clips_of(right, size=CLIPS):
-    """(correct, groups) of groups of `size` clips, right[g] of them right in group
-    g.
-    """
+    """(correct, groups) of groups of `size` clips, right[g] of them right in each."""
     correct = np.arange(size) < np.asarray(right)[:, None]
     return correct.ravel(), np.repeat(np.arange(len(right)), size)
 
 
 def betabinomial(accuracy, correlation):
-    """How many of a group's clips are right, where two clips of a group correlate so
-    much.
-    """
+    """How many of a group's clips are right, if two of them correlate so much."""
     strength = 1 / correlation - 1
     return stats.betabinom(CLIPS, accuracy * strength, (1 - accuracy) * strength)
 
@@ -38,21 +33,14 @@ def betabinomial(accuracy, correlation):
 # groups 0.1, standard error 0.1 / sqrt(3), so 0.24 / (0.01 / 3) = 72 effective clips;
 # Student's t for two degrees of freedom is 4.3027, k = 18.5128 / 72 = 0.25712, and
 # Wilson's limits are (0.6 + 0.12856 -+ sqrt(0.25712 * 0.24 + 0.12856 ** 2)) / 1.25712.
-def test_three_groups_by_hand():
-    correct, groups = clips_of([5, 6, 7], size=10)
-    assert interval_over_groups(correct, groups) == pytest.approx(
-        (0.35705, 0.80205), abs=1e-5
-    )
-
-
-# Student's t for one degree of freedom is 12.7062; 0.24 / 0.1 ** 2 = 24 effective
-# clips, k = 161.448 / 24 = 6.72699: (0.6 + 3.36350 -+ sqrt(1.61448 + 11.31311)) /
-# 7.72699.
-def test_two_groups_by_hand():
-    correct, groups = clips_of([5, 7], size=10)
-    assert interval_over_groups(correct, groups) == pytest.approx(
-        (0.04763, 0.97826), abs=1e-5
-    )
+# Two groups: Student's t for one degree of freedom is 12.7062; 0.24 / 0.1 ** 2 = 24
+# effective clips, k = 161.448 / 24 = 6.72699.
+@pytest.mark.parametrize(
+    ("right", "limits"), [([5, 6, 7], (0.35705, 0.80205)), ([5, 7], (0.04763, 0.97826))]
+)
+def test_groups_by_hand(right, limits):
+    found = interval_over_groups(*clips_of(right, size=10))
+    assert found == pytest.approx(limits, abs=1e-5)
 
 
 # Groups of 2, 4 and 8 clips with accuracies 0.5, 0.5 and 0.75: 9 / 14 = 0.64286 in all,
@@ -61,45 +49,25 @@ def test_two_groups_by_hand():
 # 1.55996.
 def test_the_accuracy_of_unequal_groups_counts_clips():
     correct = np.array([1, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0], bool)
-    groups = np.repeat(["a", "b", "c"], [2, 4, 8])
-    assert interval_over_groups(correct, groups) == pytest.approx(
-        (0.29996, 0.88320), abs=1e-5
-    )
+    found = interval_over_groups(correct, np.repeat(["a", "b", "c"], [2, 4, 8]))
+    assert found == pytest.approx((0.29996, 0.88320), abs=1e-5)
 
 
 # Where groups show no spread, the clips count: k = 18.5128 / 126 for 126 clips in three
 # groups, and Wilson's lower limit for an accuracy of 1 is 1 / (1 + k).
 def test_groups_that_are_all_right_or_all_wrong_do_not_promise_certainty():
-    right, wrong = clips_of([42, 42, 42]), clips_of([0, 0, 0])
-    assert interval_over_groups(*right) == (
-        pytest.approx(126 / (126 + 18.5128), abs=1e-5),
-        1.0,
-    )
-    assert interval_over_groups(*wrong) == (
-        0.0,
-        pytest.approx(18.5128 / (126 + 18.5128), abs=1e-5),
-    )
+    low, high = interval_over_groups(*clips_of([42, 42, 42]))
+    assert (low, high) == (pytest.approx(126 / (126 + 18.5128), abs=1e-5), 1)
+    mirrored = pytest.approx((0, 1 - low), abs=1e-9)
+    assert interval_over_groups(*clips_of([0, 0, 0])) == mirrored
 
 
 # k = 18.5128 / 30 = 0.61709: 0.5 -+ sqrt(0.61709 * 0.25 + 0.30855 ** 2) / 1.61709
-@pytest.mark.parametrize(
-    "half", [1, 0.5], ids=["half the clips", "each clip by half the seeds"]
-)
+@pytest.mark.parametrize("half", [1, 0.5])  # half the clips; each by half the seeds
 def test_groups_that_are_exactly_alike_do_not_promise_certainty(half):
     correct = np.tile([half] * 5 + [1 - half] * 5, 3)
-    low, high = interval_over_groups(correct, np.repeat([0, 1, 2], 10))
-    assert (low, high) == pytest.approx((0.19113, 0.80887), abs=1e-5)
-
-
-def test_the_interval_holds_the_accuracy_and_lies_between_0_and_1():
-    random = np.random.default_rng(1)
-    for _ in range(500):
-        groups = random.integers(random.integers(2, 12), size=random.integers(2, 60))
-        correct = random.random(len(groups)) < random.choice([0.03, 0.5, 0.97])
-        if len(set(groups)) > 1:
-            low, high = interval_over_groups(correct, groups)
-            assert 0 <= low <= correct.mean() <= high <= 1
-            assert high - low > 0.01
+    found = interval_over_groups(correct, np.repeat([0, 1, 2], 10))
+    assert found == pytest.approx((0.19113, 0.80887), abs=1e-5)
 
 
 @pytest.mark.parametrize("interval", [interval_over_groups, difference_over_groups])
@@ -112,21 +80,14 @@ def test_one_group_has_no_interval(interval):
 # on the wide side.
 def test_three_groups_cover_the_truth_exactly():
     ways = np.array(list(combinations_with_replacement(range(CLIPS + 1), 3)))
-    orders = [
-        factorial(3) / np.prod([factorial(n) for n in np.bincount(way)]) for way in ways
-    ]
+    orders = [len(set(permutations(way))) for way in ways.tolist()]
     low, high = np.array([interval_over_groups(*clips_of(way)) for way in ways]).T
     for correlation in (0.02, 0.05, 0.1, 0.2):
         for accuracy in (0.4, 0.55, 0.7, 0.85, 0.95):
-            chances = (
-                betabinomial(accuracy, correlation).pmf(ways).prod(axis=1) * orders
-            )
-            assert chances.sum() == pytest.approx(1)
-            covered = chances[(low <= accuracy) & (accuracy <= high)].sum()
-            assert 0.93 < covered < (1 if accuracy == 0.95 else 0.97), (
-                correlation,
-                accuracy,
-            )
+            chance = betabinomial(accuracy, correlation).pmf(ways).prod(axis=1) * orders
+            assert chance.sum() == pytest.approx(1)
+            covered = chance[(low <= accuracy) & (accuracy <= high)].sum()
+            assert 0.93 < covered < (1 if accuracy == 0.95 else 0.97), correlation
 
 
 # The correlation of two clips of a group is drawn anew in each case, from 0.02 to 0.2.
@@ -143,24 +104,28 @@ def test_more_groups_cover_the_truth_in_simulated_cases(count, accuracy):
     assert 0.93 < np.mean((low <= accuracy) & (accuracy <= high)) < 0.97
 
 
+def gains(accuracies, correlation, cases, count):
+    """(gain, groups) in each simulated case: what the second of two methods gains."""
+    random = np.random.default_rng(count)
+    draws = [
+        betabinomial(accuracy, correlation).rvs((cases, count), random)
+        for accuracy in accuracies
+    ]
+    for one, other in zip(*draws, strict=True):
+        right, groups = clips_of(one)
+        yield clips_of(other)[0].astype(float) - right, groups
+
+
 # Gains of 0, 1 and 2 of 10 clips: mean 0.1, standard error 0.1 / sqrt(3), 4.3027 of
-# them.
-def test_a_difference_by_hand():
-    gained, groups = clips_of([0, 1, 2], size=10)
-    low, high = difference_over_groups(gained.astype(float), groups)
-    assert (low, high) == pytest.approx((0.1 - 0.24841, 0.1 + 0.24841), abs=1e-5)
-    assert difference_over_groups(-gained.astype(float), groups) == pytest.approx(
-        (-high, -low)
-    )
-
-
-# One clip gained in each of three groups of 10: the clips' standard deviation is
+# them. One clip gained in each of three groups of 10: the clips' standard deviation is
 # sqrt(0.1 * 0.9 * 30 / 29) = 0.30513, and 4.3027 * 0.30513 / sqrt(30) = 0.23970.
-def test_a_difference_that_is_the_same_in_all_groups_is_not_certain():
-    gained, groups = clips_of([1, 1, 1], size=10)
-    assert difference_over_groups(gained.astype(float), groups) == pytest.approx(
-        (0.1 - 0.23970, 0.1 + 0.23970), abs=1e-5
-    )
+@pytest.mark.parametrize(
+    ("gained", "margin"), [([0, 1, 2], 0.24841), ([1, 1, 1], 0.23970)]
+)
+def test_a_difference_by_hand(gained, margin):
+    gain, groups = clips_of(gained, size=10)
+    found = difference_over_groups(gain.astype(float), groups)
+    assert found == pytest.approx((0.1 - margin, 0.1 + margin), abs=1e-5)
 
 
 def test_a_difference_stays_between_minus_1_and_1():
@@ -169,22 +134,10 @@ def test_a_difference_stays_between_minus_1_and_1():
 
 @pytest.mark.parametrize("count", [3, 10])
 def test_differences_of_two_methods_cover_the_truth_in_simulated_cases(count):
-    cases, random = 3000, np.random.default_rng(count)
-    first, second = (
-        betabinomial(accuracy, 0.1).rvs(size=(cases, count), random_state=random)
-        for accuracy in (0.5, 0.6)
-    )
-    covered = 0
-    for one, other in zip(first, second, strict=True):
-        right, groups = clips_of(one)
-        low, high = difference_over_groups(
-            clips_of(other)[0].astype(float) - right, groups
-        )
-        covered += low <= 0.1 <= high
-    assert 0.93 < covered / cases < 0.97
-
-
-# Verdicts
+    cases = gains((0.5, 0.6), 0.1, 3000, count)
+    limits = np.array([difference_over_groups(*case) for case in cases])
+    covered = (limits[:, 0] <= 0.1) & (limits[:, 1] >= 0.1)
+    assert 0.93 < covered.mean() < 0.97
 
 
 # Six groups of one: t for five degrees of freedom is 2.5706. Gains of 0.2 with one
@@ -202,42 +155,22 @@ def test_differences_of_two_methods_cover_the_truth_in_simulated_cases(count):
     ],
 )
 def test_verdicts_by_hand(values, expected):
-    assert (
-        verdict(np.array(values, float), [f"g{group}" for group in range(len(values))])
-        == expected
-    )
+    assert verdict(np.array(values, float), np.arange(len(values))) == expected
 
 
 @pytest.mark.parametrize("count", [6, 10])
 def test_two_equal_methods_are_seldom_told_apart(count):
-    """Both are right on 60 % of the clips, and each has groups that suit it."""
-    cases, random = 3000, np.random.default_rng(count)
-    first, second = betabinomial(0.6, 0.1).rvs(
-        size=(2, cases, count), random_state=random
-    )
-    told = 0
-    for one, other in zip(first, second, strict=True):
-        right, groups = clips_of(one)
-        said = verdict(clips_of(other)[0].astype(float) - right, groups)
-        told += said != "no difference shown"
-    assert told / cases <= 0.07
+    said = [verdict(*case) for case in gains((0.6, 0.6), 0.1, 3000, count)]
+    assert said.count("no difference shown") >= 0.93 * 3000
 
 
 def test_a_clear_difference_is_found():
-    random = np.random.default_rng(0)
-    first = betabinomial(0.5, 0.05).rvs(size=(200, 10), random_state=random)
-    second = betabinomial(0.7, 0.05).rvs(size=(200, 10), random_state=random)
-    found = []
-    for one, other in zip(first, second, strict=True):
-        right, groups = clips_of(one)
-        found.append(verdict(clips_of(other)[0].astype(float) - right, groups))
+    found = [verdict(*case) for case in gains((0.5, 0.7), 0.05, 200, 10)]
     assert found.count("better") > 150 and "worse" not in found
 
 
+# Mean 0.2, deviation 0.1 between three groups: 0.2 -+ 4.303 * 0.1 / sqrt(3)
 def test_a_difference_in_points():
-    groups = np.repeat(["a", "b", "c"], 10)
-    gain = np.concatenate([[1] * k + [0] * (10 - k) for k in (1, 2, 3)])
-    # mean 0.2, deviation 0.1 between three groups, t = 4.303: 0.2 +- 4.303 * 0.1 /
-    # sqrt(3)
-    assert in_points(gain, groups) == "+20 (-5 to +45)"
-    assert in_points(gain[:10], groups[:10]) == "+10"
+    gain, groups = clips_of([1, 2, 3], size=10)
+    assert in_points(gain.astype(float), groups) == "+20 (-5 to +45)"
+    assert in_points(gain[:10].astype(float), groups[:10]) == "+10"

@@ -2,20 +2,15 @@
 
 # %% auto #0
 __all__ = [
-    "Positions",
     "change_of_halves",
     "classified",
     "convolution",
-    "departures",
     "examine",
     "inputs_of",
     "masked_mean",
-    "mean_pooling",
     "mean_step",
     "pairs_told_apart",
-    "recurrent",
     "rows_of",
-    "transformer",
     "with_change",
     "with_step",
     "within_pair",
@@ -106,14 +101,6 @@ def classified(inputs, x, classes):
     return keras.Model(inputs, layers.Dense(classes, "softmax")(layers.Dropout(0.5)(x)))
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-0a9
-def mean_pooling(length, width, classes, units=64):
-    """The order-blind network: a layer for each frame, then the mean over frames."""
-    frames, mask = inputs = inputs_of(length, width)
-    x = layers.Dense(units, "relu")(layers.SpatialDropout1D(0.5)(frames))
-    return classified(inputs, masked_mean(x, mask), classes)
-
-
 # %% ../08_model_the_order_of_frames.ipynb #08-233
 def convolution(length, width, classes, units=64):
     """Two 1D convolutions over time, then the mean over frames (after Bai et al.
@@ -125,51 +112,6 @@ def convolution(length, width, classes, units=64):
     for _ in range(2):
         x = layers.Conv1D(units, 3, padding="same", activation="relu")(x) * real
     return classified(inputs, masked_mean(x, mask), classes)
-
-
-# %% ../08_model_the_order_of_frames.ipynb #08-1ad
-def recurrent(length, width, classes, units=64):
-    """A GRU (Cho et al. 2014), then the mean over its states after each frame."""
-    frames, mask = inputs = inputs_of(length, width)
-    x = layers.SpatialDropout1D(0.5)(frames)
-    x = layers.GRU(units, return_sequences=True, name="gru")(x, mask=mask)
-    return classified(inputs, masked_mean(x, mask), classes)
-
-
-# %% ../08_model_the_order_of_frames.ipynb #08-b2d
-@keras.saving.register_keras_serializable("framevote")
-class Positions(layers.Layer):
-    """Add a learned vector to each time step: (n, t, d) to (n, t, d)."""
-
-    def build(self, shape):
-        large = keras.initializers.RandomNormal(stddev=0.5)
-        self.positions = self.add_weight(
-            shape=shape[1:], initializer=large, name="positions"
-        )
-
-    def call(self, x):
-        return x + self.positions
-
-
-def transformer(length, width, classes, units=64, heads=4):
-    """A Transformer encoder of one block, then the mean over frames."""
-    frames, mask = inputs = inputs_of(length, width)
-    x = Positions()(layers.Dense(units)(layers.SpatialDropout1D(0.5)(frames)))
-    y = layers.LayerNormalization()(x)
-    seen = {"attention_mask": mask[:, None, :]}
-    x = x + layers.MultiHeadAttention(heads, units // heads)(y, y, **seen)
-    y = layers.Dense(2 * units, "gelu")(layers.LayerNormalization()(x))
-    x = layers.LayerNormalization()(x + layers.Dense(units)(y))
-    return classified(inputs, masked_mean(x, mask), classes)
-
-
-# %% ../08_model_the_order_of_frames.ipynb #08-904
-def departures(clip):
-    """Each frame's departure from its clip's mean, of square roots of unit length:
-    (frames, d).
-    """
-    roots = square_roots(clip)
-    return roots - roots.mean(axis=0)
 
 
 # %% ../08_model_the_order_of_frames.ipynb #08-be1
