@@ -32,9 +32,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def peak_megabytes():
     """The largest memory that this process ever held, file pages included, in MB."""
     status = Path("/proc/self/status")
-    if (
-        status.exists()
-    ):  # Linux: its ru_maxrss starts from what the *parent* held, VmHWM does not
+    # Linux: its ru_maxrss starts from what the *parent* held, VmHWM does not
+    if status.exists():
         lines = status.read_text(encoding="utf-8").splitlines()
         return (
             next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))

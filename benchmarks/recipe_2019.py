@@ -58,7 +58,6 @@ def classify_clips(paths, base, head, scale, folder):
         features = base.predict(load_frames(sorted(folder.glob("*.jpg"))), verbose=0)
         features = features.reshape(len(features), 7 * 7 * 512) / scale
         classes = head.predict(features, verbose=0).argmax(axis=1)
-        votes.append(
-            int(np.bincount(classes).argmax())
-        )  # the mode; of several, the first
+        # the mode; of several, the first
+        votes.append(int(np.bincount(classes).argmax()))
     return votes

@@ -353,9 +353,8 @@ def compare_memory(frames_folder, counts, vgg16_counts):
 def main():
     """Run all comparisons and print them as a table."""
     options = parse_options()
-    logging.getLogger("tensorflow").setLevel(
-        "ERROR"
-    )  # the recipe's `predict` compiles a lot
+    # the recipe's `predict` compiles a lot
+    logging.getLogger("tensorflow").setLevel("ERROR")
     started = time.perf_counter()
     describe_machine()
     dataset = open_dataset(options.dataset, course=REPOSITORY)

@@ -125,9 +125,8 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
         linear = LogisticRegression(
             C=self.strength, tol=0.001, max_iter=500, class_weight=balance
         )
-        linear = (
-            linear if len(set(labels)) > 1 else DummyClassifier()
-        )  # there is one answer
+        # there is one answer
+        linear = linear if len(set(labels)) > 1 else DummyClassifier()
         self.linear_ = linear.fit(self.scaler_.transform(rows), labels[owner], weight)
         self.classes_ = self.linear_.classes_
         return self

@@ -39,9 +39,8 @@ def interval_over_groups(correct, groups):
     by_group = np.bincount(group, weights=correct) / np.bincount(group)
     accuracy, error = np.mean(correct), by_group.std(ddof=1) / np.sqrt(len(names))
     variance = accuracy * (1 - accuracy)
-    clips = (
-        variance / error**2 if error > 1e-9 else len(correct)
-    )  # the effective sample size
+    # the effective sample size
+    clips = variance / error**2 if error > 1e-9 else len(correct)
     k = stats.t.ppf(0.975, df=len(names) - 1) ** 2 / clips
     middle, margin = accuracy + k / 2, np.sqrt(k * variance + k**2 / 4)
     low, high = (middle - margin) / (1 + k), (middle + margin) / (1 + k)

@@ -66,9 +66,8 @@ def open_capture(path):
         raise ValueError("the file is empty")
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
-        codec = re.search(
-            rb"strh....vids(\w{4})", start, re.DOTALL
-        )  # in the header of an AVI file
+        # in the header of an AVI file
+        codec = re.search(rb"strh....vids(\w{4})", start, re.DOTALL)
         named = f" (codec {codec[1].decode()})" if codec else ""
         raise ValueError(f"not a video that OpenCV can open{named}")
     return capture
@@ -120,9 +119,8 @@ class Video:
         # WebM and Matroska don't count frames: OpenCV takes the length times the rate
         seconds = self.elapsed / 1000 if self.timed else 0
         reached = max(self.grabbed, round(seconds * self.claimed_fps) + 1)
-        few = reached < min(
-            self.frames - 2, 0.95 * self.frames
-        )  # headers are off by one, two
+        # headers are off by one, two
+        few = reached < min(self.frames - 2, 0.95 * self.frames)
         if self.ended and few and reached == self.grabbed:
             problems.append(f"breaks off after {self.grabbed} of {self.frames} frames")
         elif self.ended and few:
@@ -282,9 +280,8 @@ def frames_shown(path, per_second, problems=None):
             while k / per_second < video.elapsed / 1000 - ROUNDING:
                 yield frame
                 k += 1
-            with suppress(
-                ValueError
-            ):  # one that can't be decoded: the one before stands on
+            # one that can't be decoded: the one before stands on
+            with suppress(ValueError):
                 frame = video.retrieve()
         while k / per_second < video.elapsed / 1000 + 1 / video.fps - ROUNDING:
             yield frame

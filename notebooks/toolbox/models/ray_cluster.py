@@ -7,17 +7,14 @@ import warnings
 from toolbox.page import quiet_start
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
-os.environ.setdefault(
-    "RAY_BACKEND_LOG_LEVEL", "fatal"
-)  # Ray's logs stay in its own folder
+# Ray's logs stay in its own folder
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
-os.environ.setdefault(
-    "RAY_worker_niceness", "0"
-)  # workers run as fast as any other process
+# workers run as fast as any other process
+os.environ.setdefault("RAY_worker_niceness", "0")
 logging.getLogger("ray.widgets").setLevel("ERROR")  # it would like to draw in the page
-warnings.filterwarnings(
-    "ignore", ".*ray_remote_args.*"
-)  # `max_retries` is to move one day
+# `max_retries` is to move one day
+warnings.filterwarnings("ignore", ".*ray_remote_args.*")
 try:
     import pyarrow  # noqa: F401
 

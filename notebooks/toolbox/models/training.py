@@ -135,9 +135,8 @@ class EpochBar(keras.callbacks.Callback):
         self.bar = progress(total=self.params["epochs"], desc="train", unit="epoch")
 
     def on_epoch_begin(self, epoch, logs=None):
-        if (
-            self.bar.n < epoch
-        ):  # epochs of an earlier run, not to be counted in the rate
+        # epochs of an earlier run, not to be counted in the rate
+        if self.bar.n < epoch:
             self.bar.n = self.bar.initial = epoch
 
     def on_epoch_end(self, epoch, logs=None):
