@@ -7,17 +7,14 @@ import warnings
 from toolbox.page import quiet_start
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
-os.environ.setdefault(
-    "RAY_BACKEND_LOG_LEVEL", "fatal"
-)  # Ray's logs stay in its own folder
+# Ray's logs stay in its own folder
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
-os.environ.setdefault(
-    "RAY_worker_niceness", "0"
-)  # workers run as fast as any other process
+# workers run as fast as any other process
+os.environ.setdefault("RAY_worker_niceness", "0")
 logging.getLogger("ray.widgets").setLevel("ERROR")  # it would like to draw in the page
-warnings.filterwarnings(
-    "ignore", ".*ray_remote_args.*"
-)  # `max_retries` is to move one day
+# `max_retries` is to move one day
+warnings.filterwarnings("ignore", ".*ray_remote_args.*")
 try:
     import pyarrow  # noqa: F401
 
@@ -33,8 +30,6 @@ except ImportError:
 
 
 LOST_PARTS = 10  # that a run may give up before it stops
-
-
 PATIENCE = 600  # seconds until all workers must be ready
 
 
@@ -50,18 +45,12 @@ def start_ray(address=None, modules=(), seats=None, store_megabytes=100):
     if not ray.is_initialized():
         settings = {"runtime_env": {"py_modules": list(modules)}}
         if address is None:
-            settings |= {
-                "num_cpus": seats or os.cpu_count() + 1,
-                "object_store_memory": store_megabytes * 10**6,
-                "include_dashboard": False,
-            }
+            settings["num_cpus"] = seats or os.cpu_count() + 1
+            settings["object_store_memory"] = store_megabytes * 10**6
+            settings["include_dashboard"] = False
+        settings |= {"log_to_driver": False, "logging_level": "ERROR"}
         with quiet_start():
-            ray.init(
-                address or "local",
-                log_to_driver=False,
-                logging_level="ERROR",
-                **settings,
-            )
+            ray.init(address or "local", **settings)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.max_errored_blocks = LOST_PARTS
@@ -79,8 +68,7 @@ def check_seats(seats, gpus):
     without a word.
     """
     there = ray.cluster_resources()
-    if there["CPU"] < seats or there.get("GPU", 0) < gpus:
-        raise ValueError(
-            f"Workers and decoding take {seats:g} seats and {gpus} GPUs, and Ray has"
-            f" {there['CPU']:g} and {there.get('GPU', 0):g}."
-        )
+    has = there["CPU"], there.get("GPU", 0)
+    if has[0] < seats or has[1] < gpus:
+        needs = f"Workers and decoding take {seats:g} seats and {gpus} GPUs"
+        raise ValueError(f"{needs}, and Ray has {has[0]:g} and {has[1]:g}.")
