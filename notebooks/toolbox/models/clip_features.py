@@ -160,4 +160,5 @@ def each(function, *parts):
     for each clip. It gets an item of each of the parts, lists of an array (frames, ...)
     for each clip.
     """
-    return [np.stack([*map(function, *clip)]) for clip in zip(*parts, strict=True)]
+    clips = (zip(*clip, strict=True) for clip in zip(*parts, strict=True))
+    return [np.stack([function(*one) for one in clip]) for clip in clips]
