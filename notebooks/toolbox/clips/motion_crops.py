@@ -80,9 +80,8 @@ def store_clips(paths, target, count, size, threads=None):
         with making_it as temporary, open(temporary, "wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for number, (clip, problem) in enumerate(decoded):
-                file.write(
-                    (np.zeros(shape[1:], "uint8") if problem else clip).tobytes()
-                )
+                clip = np.zeros(shape[1:], "uint8") if problem else clip
+                file.write(clip.tobytes())
                 problems |= {number: problem} if problem else {}
     problems = read_note(target)["problems"]
     problems = {int(number): reason for number, reason in problems.items()}

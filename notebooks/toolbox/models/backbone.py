@@ -19,12 +19,9 @@ class Backbone:
     width, channels); or, when pooled, to the means over all places of one layer or
     several, side by side, float32 (n, d).
 
-    name: of the network and its weights; engine: what computes it; load: function that
-    returns (compute, shapes) and is called when they are needed, see below; preprocess:
-    function of RGB uint8 frames that returns numbers of the same shape; layers: names.
-
-    compute(pixels, layers): the maps of some layers, a list, of preprocessed float32
-    pixels; shapes: a dict from a layer to its maps' (height, width, channels).
+    name: of the network and its weights; engine: what computes it; load: returns, when
+    they are needed, compute(pixels, layers), the list of some layers' maps, and a dict
+    from a layer to its maps' shape; preprocess: function of RGB uint8 frames.
     """
 
     name: str
@@ -65,8 +62,8 @@ class Backbone:
 
 
 def probes(size):
-    """Two frames of noise, always the same, that were JPEG files; one is enlarged to
-    `size`, one shrunk: RGB uint8 (2, size, size, 3).
+    """Two frames of noise that were JPEG files, one enlarged to `size`, one shrunk: RGB
+    uint8 (2, size, size, 3).
     """
     noise, frames = random.Random(0), []
     with tempfile.TemporaryDirectory() as folder:

@@ -12,13 +12,11 @@ from keras.applications.vgg16 import preprocess_input
 
 
 def pooled_network(dataset, engine=None):
-    """VGG16 as it looks at clips for the store: a `Backbone` behind ImageNet's
+    """VGG16 as it looks at clips for the store, see `vgg16_backbone`: behind ImageNet's
     preprocessing, pooled.
-
-    engine: see `vgg16_backbone`. Raises what that raises.
     """
-    folder = dataset.weights.parent
-    return vgg16_backbone(folder, preprocess_input, engine).using(pooled=True)
+    network = vgg16_backbone(dataset.weights.parent, preprocess_input, engine)
+    return network.using(pooled=True)
 
 
 def pooled_clips(dataset, per_second=4):
@@ -48,19 +46,16 @@ def pooled_clips(dataset, per_second=4):
 
 def recipe_clips(dataset, videos):
     """The features of the 2019 recipe as notebooks 04 and 05 left them (one frame a
-    second, divided by 255), the mean over the 7 x 7 positions: an array (n,) of arrays
-    float32 (frames, 512).
-
-    videos: DataFrame with `video`, the clips in their order. Raises ValueError if a
-    clip has no frames there.
+    second, divided by 255), the mean over the 7 x 7 positions: an array (n,) of float32
+    (frames, 512), in the order of the column `video`. Raises ValueError if a clip has
+    none.
     """
     features = {}
     for table, file in (("train_new", "features"), ("test_frames", "test_features")):
         of_clip = read_csv(dataset.data / f"{table}.csv").groupby("video").indices
         maps = np.load(dataset.data / f"{file}.npy", mmap_mode="r")
-        features |= {
-            clip: maps[rows].mean((1, 2), "float32") for clip, rows in of_clip.items()
-        }
+        for clip, rows in of_clip.items():
+            features[clip] = maps[rows].mean((1, 2), "float32")
     if missing := [video for video in videos["video"] if video not in features]:
         raise ValueError(f"{missing[0]} has no frames: run notebooks 01 to 05 again.")
     return as_array([features[video] for video in videos["video"]])
@@ -119,19 +114,15 @@ def features_of_clips(
                     np.save(file, features)
         return np.load(kept).astype("float32"), "; ".join(read_note(kept)["odd"])
 
+    def answer(row):
+        return result_or_problem(read, row)
+
     if older := list(folder.glob("*.npz")):
-        print(
-            f"{folder.name}/ holds features of an older version of the course, which"
-            " are made anew."
-        )
+        print(f"{folder.name}/ holds features of an older version: they are made anew.")
         for file in older:
             file.unlink()
     rows, features, problems = videos.to_dict("records"), {}, {}
-    answers = (
-        in_threads(lambda row: result_or_problem(read, row), rows, threads)
-        if threads
-        else (result_or_problem(read, row) for row in rows)
-    )
+    answers = in_threads(answer, rows, threads) if threads else map(answer, rows)
     answers = progress(answers, total=len(rows), desc=desc, unit="clip")
     for row, (found, problem) in zip(rows, answers, strict=True):
         if found:
@@ -152,7 +143,7 @@ def see(network, clips, text):
     """The features of clips of pictures, a list of arrays (frames, ...), one for each.
 
     network: a `toolbox.models.Backbone`; clips: a list of RGB uint8 (frames, 224, 224,
-    3), of any lengths; text: what the bar calls them. Memory holds 16 frames' maps.
+    3), of any lengths; text: what the bar calls them.
     """
     bar = progress(total=sum(map(len, clips)), desc=text, unit="frame")
     features = []
@@ -160,19 +151,14 @@ def see(network, clips, text):
         features.append(network(np.stack(batch)))
         bar.update(len(batch))
     bar.close()
-    return np.split(
-        np.concatenate(features), np.cumsum([len(clip) for clip in clips])[:-1]
-    )
+    ends = np.cumsum([len(clip) for clip in clips])
+    return np.split(np.concatenate(features), ends[:-1])
 
 
 def each(function, *parts):
     """What a function returns for every picture of every clip: a list of arrays, one
+    for each clip. It gets an item of each of the parts, lists of an array (frames, ...)
     for each clip.
-
-    parts: lists of one array (frames, ...) for each clip; the function gets one item of
-    each.
     """
-    clips = zip(*parts, strict=True)
-    return [
-        np.stack([function(*one) for one in zip(*clip, strict=True)]) for clip in clips
-    ]
+    clips = (zip(*clip, strict=True) for clip in zip(*parts, strict=True))
+    return [np.stack([function(*one) for one in clip]) for clip in clips]

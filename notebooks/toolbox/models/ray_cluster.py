@@ -30,8 +30,6 @@ except ImportError:
 
 
 LOST_PARTS = 10  # that a run may give up before it stops
-
-
 PATIENCE = 600  # seconds until all workers must be ready
 
 
@@ -45,17 +43,12 @@ def start_ray(address=None, modules=(), seats=None, store_megabytes=100):
     start, after three tries.
     """
     if not ray.is_initialized():
-        settings = {
-            "runtime_env": {"py_modules": list(modules)},
-            "log_to_driver": False,
-            "logging_level": "ERROR",
-        }
+        settings = {"runtime_env": {"py_modules": list(modules)}}
         if address is None:
-            settings |= {
-                "num_cpus": seats or os.cpu_count() + 1,
-                "object_store_memory": store_megabytes * 10**6,
-                "include_dashboard": False,
-            }
+            settings["num_cpus"] = seats or os.cpu_count() + 1
+            settings["object_store_memory"] = store_megabytes * 10**6
+            settings["include_dashboard"] = False
+        settings |= {"log_to_driver": False, "logging_level": "ERROR"}
         start_patiently(address or "local", settings)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
@@ -89,8 +82,7 @@ def check_seats(seats, gpus):
     without a word.
     """
     there = ray.cluster_resources()
-    if there["CPU"] < seats or there.get("GPU", 0) < gpus:
-        raise ValueError(
-            f"{seats:g} seats for workers and decoding, and {gpus} GPUs, don't fit: Ray"
-            f" has {there['CPU']:g} and {there.get('GPU', 0):g}."
-        )
+    has = there["CPU"], there.get("GPU", 0)
+    if has[0] < seats or has[1] < gpus:
+        needs = f"Workers and decoding take {seats:g} seats and {gpus} GPUs"
+        raise ValueError(f"{needs}, and Ray has {has[0]:g} and {has[1]:g}.")

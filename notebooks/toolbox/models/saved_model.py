@@ -28,8 +28,8 @@ def save_classifier(dataset, model, **facts):
 
 
 def read_classifier(dataset):
-    """The note of a dataset's classifier; an empty dict if there is none that is as it
-    was saved, or it was made of another table of clips.
+    """The note of a dataset's classifier; an empty dict if there is none, it is not as
+    it was saved, or it was made of another table of clips.
     """
     path = dataset.weights / MODEL
     return read_note(path) if is_made(path, table_of_clips(dataset)) else {}
@@ -40,11 +40,8 @@ def table_of_clips(dataset):
     return (dataset.data / "videos.csv").read_text(encoding="utf-8")
 
 
-IMAGENET_MEAN = (
-    103.939,
-    116.779,
-    123.68,
-)  # blue, green, red: what `preprocess_input` subtracts
+# blue, green, red: what `preprocess_input` subtracts
+IMAGENET_MEAN = (103.939, 116.779, 123.68)
 
 
 def head_of(fitted, describe, shape, classes):
@@ -58,9 +55,8 @@ def head_of(fitted, describe, shape, classes):
     """
     scaler, linear = fitted.scaler_, fitted.linear_
     inputs = layers.Input(shape, name="features")
-    scaled = layers.Normalization(
-        mean=scaler.mean_, variance=scaler.scale_**2, name="standardise"
-    )
+    statistics = {"mean": scaler.mean_, "variance": scaler.scale_**2}
+    scaled = layers.Normalization(**statistics, name="standardise")
     dense = layers.Dense(len(classes), "softmax", name="softmax")
     head = keras.Model(inputs, dense(scaled(describe(inputs))), name="windows")
     kernel = np.zeros((scaler.n_features_in_, len(classes)), "float32")
@@ -86,30 +82,22 @@ def one_model(weights, head, classes, threshold):
     size, width = head.input_shape[1:]
     frames = layers.Input((size, 224, 224, 3), dtype="uint8", name="frames")
     pixels = ops.reshape(ops.cast(frames, "float32"), (-1, 224, 224, 3))
-    blue_first = layers.Normalization(
-        mean=IMAGENET_MEAN, variance=(1, 1, 1), name="preprocess"
-    )
+    statistics = {"mean": IMAGENET_MEAN, "variance": (1, 1, 1)}
+    blue_first = layers.Normalization(**statistics, name="preprocess")
     places = load_vgg16(weights)(blue_first(ops.flip(pixels, axis=-1)))
     pooled = layers.GlobalAveragePooling2D(name="pooled")(places)
     probabilities = head(ops.reshape(pooled, (-1, size, width)))
-    best = ops.where(
-        ops.max(probabilities, axis=-1) < threshold,
-        0,
-        1 + ops.argmax(probabilities, axis=-1),
-    )
-    names = layers.StringLookup(
-        vocabulary=list(map(str, classes)), oov_token=NONE, invert=True, name="classes"
-    )
+    sure = ops.max(probabilities, axis=-1) >= threshold
+    best = ops.where(sure, 1 + ops.argmax(probabilities, axis=-1), 0)
+    words = {"vocabulary": [*map(str, classes)], "oov_token": NONE, "invert": True}
+    names = layers.StringLookup(**words, name="classes")
     return keras.Model(frames, {"probabilities": probabilities, "class": names(best)})
 
 
 def export_litert(model, path, small=False):
-    """Export the probabilities of a model from `one_model` for LiteRT (formerly
-    TensorFlow Lite).
-
-    path: of the `.tflite` file; small: store weights as 8-bit integers and multiply so,
-    a quarter of the size (dynamic-range quantisation,
-    https://ai.google.dev/edge/litert).
+    """Export the probabilities of a model from `one_model` as a `.tflite` file for
+    LiteRT (formerly TensorFlow Lite); small: with 8-bit weights, a quarter of the size
+    (dynamic-range quantisation, https://ai.google.dev/edge/litert).
     """
     import tensorflow as tf
 
@@ -157,10 +145,6 @@ def compare_litert(model, folder, windows):
         started = time.perf_counter()
         run(windows[:1])
         pace = windows.shape[1] / (time.perf_counter() - started)
-        megabytes = path.stat().st_size / 1e6
-        table[name] = {
-            "MB": megabytes,
-            "frames/s": pace,
-            "largest difference": difference,
-        }
-    return pd.DataFrame(table).T
+        table[name] = path.stat().st_size / 1e6, pace, difference
+    columns = ["MB", "frames/s", "largest difference"]
+    return pd.DataFrame.from_dict(table, "index", columns=columns)

@@ -17,8 +17,7 @@ class FusedAdam(keras.optimizers.Adam):
     """Keras' Adam with the update of each variable as one operation of TensorFlow's; on
     other backends it is Keras' own. For dense gradients, without AMSGrad.
 
-    Source: Kingma and Ba 2015, arXiv:1412.6980, and TensorFlow's
-    `tf.raw_ops.ResourceApplyAdam`.
+    Source: Kingma and Ba 2015, arXiv:1412.6980; `tf.raw_ops.ResourceApplyAdam`.
     """
 
     def update_step(self, gradient, variable, learning_rate):
@@ -49,17 +48,15 @@ class FusedAdam(keras.optimizers.Adam):
 def resumable(head, batches, weights, patience, *of):
     """Yield callbacks for `head.fit(batches, ...)`, so that a training that was cut off
     goes on after its last epoch and ends as if it had not been. They stop it when the
-    validation loss has not fallen for `patience` epochs. After the block `weights` is a
-    kept result (`is_made(weights, *of)`): the weights of the best epoch.
+    validation loss has not fallen for `patience` epochs. After the block `weights` (the
+    path of an `.hdf5` file) is a kept result: the weights of the best epoch.
 
     head: compiled, as it is before the training; batches: a `keras.utils.PyDataset`;
-    weights: the path of an `.hdf5` file; of: all that the training depends on, see
-    `digest_of`. Until it ends, its files lie beside, in `training-<digest of it>`.
+    of: all that the training depends on, see `digest_of`.
     """
     folder = weights.with_name(f"training-{digest_of(*of)[:8]}")
-    log, best, backup = (
-        folder / name for name in ("history.csv", "best.weights.h5", "backup")
-    )
+    names = "history.csv", "best.weights.h5", "backup"
+    log, best, backup = (folder / name for name in names)
     try:
         done = read_json(backup / "training_metadata.json").get("epoch", 0)
     except ValueError:  # cut off while it was written: begin anew
@@ -72,17 +69,13 @@ def resumable(head, batches, weights, patience, *of):
     for state in head.variables:
         if state.path.endswith("seed_generator_state"):  # ... and its own dropout
             state.assign(state + np.array([0, done * len(batches)], "uint32"))
+    keep = {"save_best_only": True, "save_weights_only": True}
+    keep["initial_value_threshold"] = min(losses, default=None)
+    twice = {"double_checkpoint": True, "delete_checkpoint": False}
     yield [
-        keras.callbacks.ModelCheckpoint(
-            str(best),
-            save_best_only=True,
-            save_weights_only=True,
-            initial_value_threshold=min(losses, default=None),
-        ),
+        keras.callbacks.ModelCheckpoint(str(best), **keep),
         keras.callbacks.CSVLogger(log, append=True),
-        keras.callbacks.BackupAndRestore(
-            backup, double_checkpoint=True, delete_checkpoint=False
-        ),
+        keras.callbacks.BackupAndRestore(backup, **twice),
         StopInTime(losses[:done], patience),
         EpochBar(),
     ]
@@ -112,9 +105,7 @@ def read_log(log):
 
 
 class StopInTime(keras.callbacks.EarlyStopping):
-    """Keras' EarlyStopping on the validation loss, which also counts the epochs before
-    an interruption.
-    """
+    """Keras' EarlyStopping, which also counts the epochs before an interruption."""
 
     def __init__(self, losses, patience):
         super().__init__(patience=patience)
@@ -127,16 +118,13 @@ class StopInTime(keras.callbacks.EarlyStopping):
 
 
 class EpochBar(keras.callbacks.Callback):
-    """A progress bar of epochs with the losses of the last one; it ends at 100 %,
-    wherever the training stops.
-    """
+    """A progress bar of epochs; it ends at 100 %, wherever the training stops."""
 
     def on_train_begin(self, logs=None):
         self.bar = progress(total=self.params["epochs"], desc="train", unit="epoch")
 
     def on_epoch_begin(self, epoch, logs=None):
-        # epochs of an earlier run, not to be counted in the rate
-        if self.bar.n < epoch:
+        if self.bar.n < epoch:  # epochs of an earlier run don't count in the rate
             self.bar.n = self.bar.initial = epoch
 
     def on_epoch_end(self, epoch, logs=None):
@@ -151,20 +139,15 @@ class EpochBar(keras.callbacks.Callback):
 
 def patience_in_epochs(patience, rows, batch_size=128):
     """How many epochs to wait for a better one: `patience`, or more where that would be
-    fewer than 70 updates of the weights.
-
-    patience: epochs; rows: how many an epoch trains on; batch_size: rows for each
-    update.
+    fewer than 70 updates of the weights; rows: how many an epoch trains on.
     """
     updates = -(-rows // batch_size)  # in an epoch
     return max(patience, round(70 / updates))
 
 
 def save_hdf5(model, path):
-    """Save a model in the layout that `load_weights` of an `.hdf5` file reads.
-
-    Keras calls the layout legacy at each save; the course wants it, so the warning is
-    kept quiet.
+    """Save a model in the layout of `.hdf5`, which Keras calls legacy at each save; the
+    course wants it, so the warning is kept quiet.
     """
     before = absl.logging.get_verbosity()
     absl.logging.set_verbosity(absl.logging.ERROR)

