@@ -13,10 +13,7 @@ from lessons.voting import majority_vote, measured
         ([[0.6, 0.4, 0.0], [0.1, 0.9, 0.0]], 1),  # a tie: 0.7 against 1.3
         ([[0.9, 0.1, 0.0], [0.4, 0.6, 0.0]], 0),  # the other way round
         # 0 and 1 have two votes and 1.25 against 1.2; 2 has the largest sum, one vote
-        (
-            np.array([[8, 6, 6], [10, 0, 10], [0, 10, 10], [7, 8, 5], [0, 0, 20]]) / 20,
-            0,
-        ),
+        ([[4, 3, 3], [5, 0, 5], [0, 5, 5], [3.5, 4, 2.5], [0, 0, 10]], 0),  # in tenths
         ([[0.25, 0.75, 0.0], [0.75, 0.25, 0.0]], 0),  # all equal: the first
     ],
 )
