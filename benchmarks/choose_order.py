@@ -2,7 +2,7 @@
 the networks see of a clip, their learning rates and epochs, the cells of the flow
 histograms.
 
-PYTHONPATH=notebooks .venv/bin/python benchmarks/choose_order.py, once notebook 08 has
+PYTHONPATH=notebooks:tests .venv/bin/python benchmarks/choose_order.py, once notebook 08 has
 run on mocap.
 """
 
@@ -16,12 +16,14 @@ from toolbox.page import in_threads
 from toolbox.store import read_csv
 
 import numpy as np
+from lessons_of import lesson
 
-from lessons import motion, order
 from lessons.pooling import linear_classifier, square_roots
 
 STEPS, FOLDS = 16, 4
+CHOICES = [(20, 0.01), (30, 0.003), (30, 0.01), (40, 0.003), (40, 0.01)]
 DATA = Path(__file__).resolve().parent.parent / "data" / "mocap"
+order, motion = lesson("08"), lesson("09")
 NETWORKS = [order.mean_pooling, order.convolution, order.recurrent, order.transformer]
 
 
@@ -37,25 +39,17 @@ def main():
         for prepare in (np.sqrt, square_roots):
             tell(build, prepare, 30, 0.01, clips, *known)
     for build in NETWORKS:
-        for epochs, peak in (
-            (20, 0.01),
-            (30, 0.003),
-            (30, 0.01),
-            (40, 0.003),
-            (40, 0.01),
-        ):
+        for epochs, peak in CHOICES:
             tell(build, order.departures, epochs, peak, clips, *known)
 
 
 def tell(build, prepare, epochs, peak, clips, labels, groups):
     """Print how good a network is on groups that it never met."""
-    network = SequenceNetwork(
-        build, prepare, STEPS, epochs, warm_up_and_cosine(peak, epochs)
-    )
-    right = is_right(
-        out_of_group(network, clips, labels, groups, folds=FOLDS), labels
-    ).mean()
+    rate = warm_up_and_cosine(peak, epochs)
+    network = SequenceNetwork(build, prepare, STEPS, epochs, rate)
+    said = out_of_group(network, clips, labels, groups, folds=FOLDS)
     how = f"{prepare.__name__}, {epochs} epochs, peak {peak:g}"
+    right = is_right(said, labels).mean()
     print(f"{build.__name__:12} {how:40} {right:.1%}", flush=True)
 
 
@@ -65,13 +59,9 @@ def choose_cells(videos, labels, groups):
     for cells in (3, 4, 5, 6):
         look = partial(motion.motion_of, length=STEPS, cells=cells)
         moved = as_array(list(in_threads(look, paths)))
-        said = out_of_group(
-            linear_classifier(motion.flow_summary), moved, labels, groups
-        )
-        print(
-            f"flow, {cells} x {cells} cells {is_right(said, labels).mean():.1%}",
-            flush=True,
-        )
+        model = linear_classifier(motion.flow_summary)
+        right = is_right(out_of_group(model, moved, labels, groups), labels).mean()
+        print(f"flow, {cells} x {cells} cells {right:.1%}", flush=True)
 
 
 if __name__ == "__main__":

@@ -21,35 +21,21 @@ def maps_of_noise(steps=5, side=3, channels=6, seed=0):
     return np.maximum(values, 0).astype("float32")
 
 
-def fitted_classifier(labels, channels=6):
-    clips = as_array(
-        [maps_of_noise(seed=k, channels=channels) for k in range(len(labels))]
-    )
+@pytest.mark.parametrize("labels", ["abcabcabc", "abababab"])
+def test_the_maps_sum_to_the_logits(labels):
+    clips = as_array([maps_of_noise(seed=k) for k in range(len(labels))])
     pooled = as_array([clip.mean(axis=(1, 2)) for clip in clips])
     model = linear_classifier(mean_and_deviation, square_roots)
-    return model.fit(pooled, np.array(labels)), clips, pooled
-
-
-# The exact map
-
-
-@pytest.mark.parametrize("labels", [list("abcabcabc"), list("abababab")])
-def test_the_maps_sum_to_the_logits(labels):
-    model, clips, pooled = fitted_classifier(labels)
+    model.fit(pooled, np.array(list(labels)))
     weights, constants = page.logit_parts(model)
-    assert weights.shape == (len(set(labels)), 12) and constants.shape == (
-        len(set(labels)),
-    )
     for maps, said in zip(clips, model.predict_proba(pooled), strict=True):
         logits = [2 * page.exact_map(maps, one).sum() for one in weights] + constants
         assert softmax(logits) == pytest.approx(said, abs=1e-5)
 
 
 def test_the_gradient_is_that_of_the_roots_at_a_fixed_norm():
-    maps, weights = (
-        maps_of_noise().astype(float),
-        np.random.default_rng(1).normal(size=12),
-    )
+    maps = maps_of_noise().astype(float)
+    weights = np.random.default_rng(1).normal(size=12)
 
     def roots(maps):
         frames = maps.mean(axis=(1, 2))
@@ -68,9 +54,8 @@ def test_evidence_lies_where_the_channel_is_active():
     maps = np.zeros((2, 3, 3, 2), "float32")
     maps[:, 0, 2, 0], maps[:, 1, 1, 1] = 1, 4
     heat = page.exact_map(maps, np.array([1.0, -1.0, 0, 0]))
-    assert heat[0, 0, 2] == pytest.approx(
-        1 / 2 / np.sqrt(5) / 2
-    )  # root 1 of norm root 5, halved
+    # roots 1 and 2 of norm root 5, halved, over two frames
+    assert heat[0, 0, 2] == pytest.approx(1 / 2 / np.sqrt(5) / 2)
     assert heat[1, 1, 1] == pytest.approx(-2 / 2 / np.sqrt(5) / 2)
     assert np.count_nonzero(heat) == 4
 
@@ -83,21 +68,14 @@ def test_a_still_clip_has_no_deviation_and_no_division_by_zero(steps):
     assert (page.exact_map(maps, by_deviation) == 0).all()
     by_mean = page.exact_map(maps, 1 - by_deviation)
     roots = np.sqrt(maps.mean(axis=(0, 1, 2)))
-    assert 2 * by_mean.sum() == pytest.approx(
-        roots.sum() / np.linalg.norm(roots), rel=1e-5
-    )
+    expected = roots.sum() / np.linalg.norm(roots)
+    assert 2 * by_mean.sum() == pytest.approx(expected, rel=1e-5)
 
 
 def test_grad_cam_is_the_positive_part_where_only_the_mean_counts():
     maps, weights = maps_of_noise(), np.array([1, -2, 3, -1, 0, 1] + 6 * [0.0])
-    assert np.allclose(
-        page.grad_cam(maps, weights),
-        np.maximum(page.exact_map(maps, weights), 0),
-        atol=1e-6,
-    )
-
-
-# Windows
+    positive = np.maximum(page.exact_map(maps, weights), 0)
+    assert np.allclose(page.grad_cam(maps, weights), positive, atol=1e-6)
 
 
 def test_the_window_with_the_largest_sum():
@@ -111,17 +89,12 @@ def test_covering_leaves_the_rest_alone():
     picture = np.zeros((224, 224, 3), "uint8")
     covered = page.cover(picture, (0, 4), 3, np.array([124, 117, 104]))
     assert (covered[:96, 128:] == [124, 117, 104]).all()
-    assert covered.sum() == (124 + 117 + 104) * 96 * 96
-    assert picture.sum() == 0
+    assert covered.sum() == (124 + 117 + 104) * 96 * 96 and picture.sum() == 0
 
 
-# Calibration and neighbours
-
-
-def certain(share, classes=2):
-    """Probabilities whose highest, the first, is `share`."""
-    rest = (1 - np.asarray(share, float)) / (classes - 1)
-    return np.stack([share] + [rest] * (classes - 1), axis=1)
+def certain(share):
+    """Probabilities of two classes whose first, the higher, is `share`."""
+    return np.stack([share, 1 - np.asarray(share)], axis=1)
 
 
 def test_reliability_by_hand():
@@ -132,12 +105,11 @@ def test_reliability_by_hand():
     assert table["confidence"].tolist() == pytest.approx([0.65, 0.85])
     assert table["accuracy"].tolist() == [1, 0.5]
     assert error == pytest.approx(0.35)
-    assert (table["low"] <= table["accuracy"]).all() and (
-        table["accuracy"] <= table["high"]
-    ).all()
+    assert (table["low"] <= table["accuracy"]).all()
+    assert (table["accuracy"] <= table["high"]).all()
 
 
-@pytest.mark.parametrize(("n", "bins"), [(10, 1), (60, 2), (294, 10), (1000, 10)])
+@pytest.mark.parametrize(("n", "bins"), [(10, 1), (60, 2), (1000, 10)])
 def test_bins_hold_enough_clips(n, bins):
     said = certain(np.linspace(0.5, 1, n))
     labels, groups = np.array(["a", "b"] * (n // 2)), np.array(["g"] * n)
@@ -160,14 +132,13 @@ def test_the_temperature_undoes_boasting():
     labels = classes[[rng.choice(3, p=row) for row in honest]]
     assert page.best_temperature(honest, labels, classes) == pytest.approx(1, abs=0.1)
     boasting = page.tempered(honest, 0.4)
-    assert page.best_temperature(boasting, labels, classes) == pytest.approx(
-        2.5, abs=0.25
-    )
+    found = page.best_temperature(boasting, labels, classes)
+    assert found == pytest.approx(2.5, abs=0.25)
     assert np.allclose(page.tempered(boasting, 2.5), honest, atol=1e-6)
 
 
 def test_neighbours_are_other_rows_by_direction():
     rows = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
     order, cosines = page.nearest_clips(rows, count=5)
-    assert order.tolist() == [[1, 2], [2, 0], [1, 0]] or order[1].tolist() == [0, 2]
+    assert order.tolist() == [[1, 2], [0, 2], [1, 0]]
     assert cosines[0] == pytest.approx([0.8, 0])

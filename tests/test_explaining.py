@@ -21,27 +21,18 @@ import pandas as pd
 import pytest
 from clips import write_clip
 
-# Clips to look at
-
 
 def test_clips_are_spread_over_groups_and_classes():
-    labels, groups = (
-        part.ravel() for part in np.meshgrid(list("abcdef"), ["g1", "g2", "g3"])
-    )
-    labels, groups = np.repeat(labels, 3), np.repeat(groups, 3)
+    labels, groups = map(np.ravel, np.meshgrid(list("abcdef" * 3), ["1", "2", "3"]))
     few = spread_over(labels, groups, 12)
-    assert len(set(few)) == 12
+    assert len(set(few)) == 12 and (np.sort(groups[few]) == groups[few]).all()
     assert pd.Series(groups[few]).value_counts().tolist() == [4, 4, 4]
     assert pd.Series(labels[few]).value_counts().tolist() == [2] * 6
-    assert (np.sort(groups[few]) == groups[few]).all()
-    assert spread_over(labels, groups, 12).tolist() == few.tolist()
     assert sorted(spread_over(labels, groups, 99)) == list(range(54))
 
 
 def test_mixed_folds_share_out_each_groups_clips_of_each_class():
-    labels, groups = (
-        part.ravel() for part in np.meshgrid(list("ab" * 3), ["g1", "g2"])
-    )
+    labels, groups = map(np.ravel, np.meshgrid(list("ab" * 3), ["g1", "g2"]))
     folds = mixed_folds(labels, groups)
     table = pd.crosstab([labels, groups], folds)
     assert table.shape == (4, 3) and (table == 1).all(axis=None)
@@ -49,13 +40,10 @@ def test_mixed_folds_share_out_each_groups_clips_of_each_class():
 
 
 def test_pictures_are_seen_in_batches_and_split_into_clips(tmp_path):
-    path, other = (
-        write_clip(tmp_path / "a.avi", frames=30),
-        write_clip(tmp_path / "b.avi", frames=75),
-    )
-    clips = [pictures_of(one, 5 / 3) for one in (path, other)]
+    lengths, sizes = {"a": 30, "b": 75}, []
+    paths = [write_clip(tmp_path / f"{k}.avi", n) for k, n in lengths.items()]
+    clips = [pictures_of(path, 5 / 3) for path in paths]
     assert [clip.shape for clip in clips] == [(2, 224, 224, 3), (5, 224, 224, 3)]
-    sizes = []
 
     def network(pictures):
         sizes.append(len(pictures))
@@ -64,9 +52,6 @@ def test_pictures_are_seen_in_batches_and_split_into_clips(tmp_path):
     seen = see(network, clips * 6, "clips")
     assert [len(one) for one in seen] == [2, 5] * 6 and max(sizes) <= 16
     assert np.allclose(seen[3], clips[1].mean(axis=(1, 2)))
-
-
-# Masks
 
 
 @pytest.fixture
@@ -85,17 +70,11 @@ def test_the_mask_of_a_moment(mask_file):
     assert mask.shape == (120, 160) and mask.dtype == bool
     assert mask[40:80, 60:100].all() and mask.sum() == 1600
     assert (person_mask(mask_file, 7) == person_mask(mask_file, 2)).all()
-    assert (
-        masks_for(mask_file, 2, every=2)[1][50, 110]
-        and not masks_for(mask_file, 2, 2)[0][50, 110]
-    )
-
-
-def test_the_share_of_positions(mask_file):
+    first, third = masks_for(mask_file, 2, every=2)
+    assert third[50, 110] and not first[50, 110]
     share = share_of_positions(person_mask(mask_file, 0), 4)
-    assert share.shape == (4, 4)
+    assert share.shape == (4, 4) and share[0].max() == share[:, 2:].max() == 0
     assert share.sum() * 30 * 40 == pytest.approx(1600, rel=1e-3)
-    assert share[0].max() == share[:, 2:].max() == 0
 
 
 def test_person_and_scene_are_painted_over(mask_file):
@@ -106,9 +85,6 @@ def test_person_and_scene_are_painted_over(mask_file):
     assert picture.max() == 250
     alone = without_scene(picture, mask)
     assert (alone[:60] == MEAN_COLOUR).all() and (alone[100, 110] == 250).all()
-
-
-# Drawings
 
 
 def test_heat_is_red_for_and_blue_against():

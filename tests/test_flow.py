@@ -1,11 +1,6 @@
 """The toolbox of optical flow: pictures."""
 
-from toolbox.plots.flow import (
-    draw_flows,
-    fastest_moment,
-    flow_colours,
-    flow_film,
-)
+from toolbox.plots.flow import draw_flows, fastest_moment, flow_colours, flow_film
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,11 +18,7 @@ def test_the_direction_of_motion_is_seen_in_colour():
     picture = flow_colours(flow, fastest=2)
     assert picture.dtype == np.uint8 and picture.shape == (20, 20, 3)
     assert picture[0, 0].tolist() == [255, 0, 0]  # to the right: hue 0, red
-    assert picture[-1, 0].tolist() == [
-        0,
-        127,
-        127,
-    ]  # to the left: its opposite, half as fast
+    assert picture[-1, 0].tolist() == [0, 127, 127]  # to the left, half as fast
 
 
 def test_pictures_of_a_clip(tmp_path):

@@ -13,9 +13,8 @@ def test_the_middle_of_a_frame_is_prepared_as_in_training():
     frame[8:120, 30:142, 2] = 255  # red, as OpenCV has it
     expected = (np.array([1, 0, 0]) - kinetics.MEAN) / kinetics.DEVIATION
     prepared = kinetics.prepare(frame)
-    assert prepared.shape == (112, 112, 3) and np.allclose(
-        prepared, expected, atol=1e-5
-    )
+    assert prepared.shape == (112, 112, 3)
+    assert np.allclose(prepared, expected, atol=1e-5)
 
 
 def test_windows_follow_the_clock_and_cover_the_clip(tmp_path):

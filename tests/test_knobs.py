@@ -13,11 +13,9 @@ from clips import COURSE
 def test_knobs_in_their_range_pass():
     check_knobs(
         LOW=(0.1, 0.1, 0.5),
-        HIGH=(0.5, 0.1, 0.5),
         WHOLE_FOR_A_NUMBER=(1, 0.5, 10.0),
         WHOLE=(16, 1, 16),
         THREADS=(None, 1, 16, None),
-        SOME_THREADS=(2, 1, 16, None),
         WAY=(None, [None, "keras"]),
         SPLIT=("split_by_group", ["split_by_frame", "split_by_group"]),
     )

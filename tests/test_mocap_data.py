@@ -27,9 +27,6 @@ def masks_of(name):
     return stacked.reshape(-1, MASK_HEIGHT, MASK_WIDTH) > 0
 
 
-# The files
-
-
 def test_every_clip_has_a_mask_file_and_no_mask_is_without_a_clip():
     assert len(VIDEOS) == 420
     names = sorted(path.stem for path in VIDEOS)
@@ -39,32 +36,24 @@ def test_every_clip_has_a_mask_file_and_no_mask_is_without_a_clip():
 def test_clips_have_five_k_and_one_frames_and_a_mask_for_each_fifth():
     for path in VIDEOS:
         count = frame_count(path)
-        assert count % EVERY == 1
-        assert 76 <= count <= 126
-        assert len(masks_of(path.stem)) == -(-count // EVERY)
-
-
-def test_each_mask_shows_a_person():
-    for path in VIDEOS:
+        assert count % EVERY == 1 and 76 <= count <= 126
         shares = masks_of(path.stem).mean(axis=(1, 2))
-        assert shares.min() > 0.01
-        assert shares.max() < 0.3
+        assert len(shares) == -(-count // EVERY)
+        assert shares.min() > 0.01 and shares.max() < 0.3  # each shows a person
 
 
 def test_masks_are_of_the_frames_as_encoded():
-    """Where the masks change, so does the picture; less so where they change at
-    other times.
-    """
-    path = next(path for path in VIDEOS if path.stem == "v_Jump_g02_c01")
+    """Where the masks change, so does the picture, and less at other times."""
+    [path] = (path for path in VIDEOS if path.stem == "v_Jump_g02_c01")
     capture, frames = cv2.VideoCapture(str(path)), []
     while (read := capture.read())[0]:
         frames.append(cv2.resize(read[1], (MASK_WIDTH, MASK_HEIGHT)).astype(float))
     frames, masks = frames[::EVERY], masks_of(path.stem)
     changed = [np.abs(a - b).mean(axis=2) for a, b in pairwise(frames)]
     own = [a ^ b for a, b in pairwise(masks)]
-    fit = np.mean([change[at].mean() for change, at in zip(changed, own, strict=True)])
-    other = np.mean(
-        [change[at].mean() for change, at in zip(changed, own[::-1], strict=True)]
+    fit, other = (
+        np.mean([change[at].mean() for change, at in zip(changed, moved, strict=True)])
+        for moved in (own, own[::-1])
     )
     assert fit > 1.5 * other
 

@@ -12,11 +12,10 @@ import nbformat
 import numpy as np
 import pytest
 from clips import COURSE, write_clip
-from lessons_of import lesson
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
-from lessons.own_videos import ClipClassifier, describe, moments_of, windows_of
+from lessons.own_videos import ClipClassifier, Live, describe, moments_of, windows_of
 
 
 class MeanColour:
@@ -195,10 +194,7 @@ def test_live_says_what_is_said_of_the_file(tmp_path, head):
     clip = write_clip(tmp_path / "clip.mp4", frames=75)
     features = look_at(clip, MeanColour(), 4)
     offline = head.predict(windows_of(features, 4), verbose=0)
-    live, other = (
-        lesson("11").Live(head, MeanColour(), 4),
-        lesson("11").Live(head, MeanColour(), 4),
-    )
+    live, other = Live(head, MeanColour(), 4), Live(head, MeanColour(), 4)
     streamed = []
     for frame in frames_shown(clip, 4):
         streamed.append(live(frame))
@@ -212,7 +208,7 @@ def test_live_says_what_is_said_of_the_file(tmp_path, head):
 
 def test_live_looks_at_each_frame_once_and_forgets_old_ones(head):
     network = MeanColour()
-    live = lesson("11").Live(head, network, 4)
+    live = Live(head, network, 4)
     blue = np.zeros((48, 64, 3), np.uint8)
     blue[..., 0] = 255  # OpenCV's first channel is blue
     for shade in range(10):

@@ -1,6 +1,7 @@
 """The rooms of the toolbox: each imports from rooms below it only."""
 
 import ast
+from importlib import import_module
 
 import pytest
 from clips import COURSE
@@ -27,3 +28,13 @@ def test_a_room_imports_from_rooms_below_it_only(path):
             own = place[0] == room
             assert own or FLOORS[place[0]] < FLOORS[room], place
             assert own == (len(place) > 1), "by its door, or as a neighbour's module"
+
+
+@pytest.mark.parametrize("room", FLOORS)
+def test_a_door_hands_on_what_is_there(room):
+    door = import_module(f"toolbox.{room}")
+    for name in door.__all__:
+        try:
+            assert getattr(door, name) is not None
+        except ModuleNotFoundError as missing:  # an extra, see requirements-scale.txt
+            assert missing.name in ("ray", "pyarrow"), name

@@ -2,11 +2,9 @@
 meanwhile.
 """
 
-import time
 from functools import partial
 
 from toolbox.clips.clip_table import make_video_table
-from toolbox.clips.read import frames_shown, to_network_size
 from toolbox.models.clip_features import look_at
 from toolbox.models.vgg16 import vgg16_backbone
 
@@ -28,51 +26,27 @@ ENGINE = "Keras float32"
 
 
 @pytest.fixture
-def videos(tmp_path):
-    """Eight clips of two seconds, in two classes; returns (table, their folder)."""
+def broken_clips(tmp_path):
+    """Eight clips to do, four of them broken: no video, empty, deleted, cut off."""
     root = make_dataset(tmp_path / "videos", groups=2, frames=50)
-    return make_video_table(root)[0], root
-
-
-@pytest.fixture
-def clips(videos):
-    """The same as work to do."""
-    return parts_module.clips_to_do(*videos, "facts", 2)
-
-
-@pytest.fixture
-def parts(tmp_path):
-    """An empty folder for parts."""
-    return Parts(tmp_path / "parts")
-
-
-@pytest.fixture
-def broken_clips(videos):
-    """The same clips, of which four are broken: no video, empty, deleted, cut off."""
-    table, root = videos
+    table, _ = make_video_table(root)
     no_video, empty, deleted, cut_off = (root / video for video in table["video"][:4])
     no_video.write_bytes(b"not a video")
     empty.write_bytes(b"")
     deleted.unlink()
-    write_clip(cut_off, frames=100)
-    cut(cut_off, 0.5)
+    cut(write_clip(cut_off, frames=100), 0.5)
     return parts_module.clips_to_do(table, root, "facts", 2)
 
 
 def check_the_broken(clips, parts):
-    """All four are listed with their reasons, the others are complete, and nothing
-    is twice.
-    """
+    """The four are listed with their reasons, the others complete, nothing twice."""
     problems = parts.problems(clips).set_index("clip")
     no_video, empty, deleted, cut_off = clips["clip"][:4]
     assert problems["problem"][empty] == "the file is empty"
     assert problems["problem"][deleted] == "the file is missing"
     assert "not a video" in problems["problem"][no_video]
-    assert (
-        "breaks off" in problems["problem"][cut_off]
-        and problems["frames"][cut_off] == 4
-    )
-    assert len(problems) == 4
+    assert "breaks off" in problems["problem"][cut_off] and len(problems) == 4
+    assert problems["frames"][cut_off] == 4
     assert parts.about()["clip"].is_unique
     features = parts.features()
     assert set(features) == set(clips["clip"][3:])
@@ -86,11 +60,11 @@ def network(weights_folder):
 
 
 @pytest.fixture
-def worker(network, weights_folder, parts):
-    """A worker in this process."""
-    return scale.FeatureWorker(
-        weights_folder, parts.root, ENGINE, batch=3, network=network
-    )
+def plain_loop(network, weights_folder, tmp_path):
+    """The plain loop in this process, and where it puts its parts."""
+    parts = Parts(tmp_path / "parts")
+    worker = scale.FeatureWorker(weights_folder, parts.root, ENGINE, 3, network=network)
+    return partial(scale.plain_loop, worker=worker, rate=2), parts
 
 
 def test_notebook_12_computes_what_the_others_keep(course, pocket):
@@ -103,43 +77,26 @@ def test_notebook_12_computes_what_the_others_keep(course, pocket):
     assert len(clips) == 8 and clips.is_unique
 
 
-def test_frames_are_those_by_the_clock(clips):
-    row = scale.frames_of(clips.iloc[0].to_dict(), 2)
-    frames = scale.as_frames(row["frames"])
-    assert frames.shape == (4, 224, 224, 3) and row["problem"] == ""
-    seen = [to_network_size(frame) for frame in frames_shown(row["path"], 2)]
-    assert np.array_equal(seen, frames)
-    assert row["clip"] == clips["clip"][0] and row["decoded"] <= time.time()
-
-
-def test_a_worker_computes_what_the_store_keeps(clips, worker, parts, network):
-    reports = list(
-        go_on(clips.head(3), parts, partial(scale.plain_loop, worker=worker, rate=2))
-    )
-    assert [report["clips"] for report in reports] == [2, 1]
-    assert [report["frames"] for report in reports] == [8, 4]
+def test_the_plain_loop_computes_what_the_store_keeps(
+    broken_clips, plain_loop, network
+):
+    by_loop, parts = plain_loop
+    reports = list(go_on(broken_clips, parts, by_loop))
     assert all(r["decoded"] <= r["started"] <= r["finished"] for r in reports)
+    check_the_broken(broken_clips, parts)
     found = parts.features()
-    for clip, path in zip(clips["clip"][:3], clips["path"], strict=False):
+    for clip, path in broken_clips.loc[3:, ["clip", "path"]].to_numpy():
         stored = look_at(path, network, 2).astype("float16").astype("float32")
         apart = np.abs(found[clip] - stored).max(axis=1) / stored.max(axis=1)
         assert apart.max() <= 2**-8
-
-
-def test_broken_clips_are_listed_by_the_plain_loop(broken_clips, worker, parts):
-    by_loop = partial(scale.plain_loop, worker=worker, rate=2)
-    list(go_on(broken_clips, parts, by_loop))
-    check_the_broken(broken_clips, parts)
     again = list(go_on(broken_clips, parts, by_loop))
-    assert (
-        sum(report["clips"] for report in again) == 4
-    )  # those without frames are tried again, with what is in their parts
+    assert sum(report["clips"] for report in again) == 4  # the broken are tried again
     check_the_broken(broken_clips, parts)
 
 
 @pytest.fixture(scope="module")
 def running_ray():
-    """Ray on this machine, for the tests that need it."""
+    """Ray on this machine, for the test that needs it."""
     import toolbox
 
     import lessons
@@ -149,33 +106,25 @@ def running_ray():
     ray.shutdown()
 
 
-def settings(weights_folder, parts, threads=1):
-    """The arguments of a FeatureWorker."""
-    places = {"weights": str(weights_folder), "parts": parts.root}
-    return places | {"engine": ENGINE, "threads": threads, "batch": 4}
-
-
 def test_a_killed_worker_loses_nothing(
-    running_ray, broken_clips, worker, weights_folder, parts, tmp_path
+    running_ray, broken_clips, plain_loop, weights_folder, tmp_path
 ):
-    """Broken clips among the work; a real process is killed; features equal the
-    plain loop's.
-    """
-    by_ray = Parts(tmp_path / "ray")
-    pool = settings(weights_folder, by_ray)
+    """Broken clips among the work; a real process is killed; features are equal."""
+    by_ray, (by_loop, parts) = Parts(tmp_path / "ray"), plain_loop
+    pool = {"weights": str(weights_folder), "parts": by_ray.root}
+    pool |= {"engine": ENGINE, "threads": 1, "batch": 4}
     compute = partial(
         scale.ray_pipeline, workers=1, settings=pool, clips_a_part=1, rate=2
     )
-    victim, workers = None, set()
+    workers = []
     for report in go_on(broken_clips, by_ray, compute):
-        workers.add(report["worker"])
-        if victim is None:
-            victim = report["worker"]
-            psutil.Process(victim).kill()
-    assert not psutil.pid_exists(victim)
-    assert len(workers) == 2, "no other process took its place"
+        workers.append(report["worker"])
+        if len(workers) == 1:
+            psutil.Process(workers[0]).kill()
+    assert not psutil.pid_exists(workers[0])
+    assert len(set(workers)) == 2, "no other process took its place"
     check_the_broken(broken_clips, by_ray)
-    list(go_on(broken_clips, parts, partial(scale.plain_loop, worker=worker, rate=2)))
+    list(go_on(broken_clips, parts, by_loop))
     assert by_ray.about().equals(parts.about())
     theirs = parts.features()
     for clip, features in by_ray.features().items():

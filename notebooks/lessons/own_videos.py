@@ -6,6 +6,7 @@ __all__ = [
     "RANKS",
     "SIZE",
     "ClipClassifier",
+    "Live",
     "SavedClassifier",
     "classify_video",
     "describe",
@@ -19,6 +20,7 @@ __all__ = [
 
 # %% ../11_classify_your_own_videos.ipynb #11-86c
 # No module named 'toolbox'? This notebook belongs in the course's folder notebooks/.
+from collections import deque
 from functools import cached_property
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from toolbox.clips import (
     annotate,
     open_video,
     strip_of,
+    to_network_size,
 )
 from toolbox.evaluation import (
     out_of_group,
@@ -303,3 +306,20 @@ def classify_video(path, classifier, folder):
     ):
         annotate(path, temporary, caption, bar)
     return row
+
+
+# %% ../11_classify_your_own_videos.ipynb #11-1de
+class Live:
+    """Classify a stream frame by frame: call it with a BGR frame (height, width, 3),
+    `per_second` times a second, and get the probabilities (classes,) of the window
+    that ends there.
+    """
+
+    def __init__(self, head, network, size):
+        self.head, self.network, self.size = head, network, size
+        self.recent = deque(maxlen=size)
+
+    def __call__(self, frame):
+        self.recent.extend(self.network(to_network_size(frame)[None]))
+        window = windows_of(np.stack(self.recent), self.size)
+        return self.head.predict_on_batch(window)[0]
