@@ -70,11 +70,9 @@ def judged(stored, label, groups, folds, first, size=SIZE, then=None, **settings
     from: (n,) of 0 and 1, NaN for clips of folds after the `first` ones.
     """
     frames, epochs = settings.get("frames", FRAMES), settings.get("epochs", EPOCHS)
-    rate, classes = settings.get("rate", RATE), label.max() + 1
-    one_hot, right = (
-        np.eye(classes, dtype="float32")[label],
-        np.full(len(label), np.nan),
-    )
+    rate, classes = settings.get("rate", RATE), int(label.max()) + 1
+    one_hot = np.eye(classes, dtype="float32")[label]
+    right = np.full(len(label), np.nan)
     splits = GroupKFold(folds).split(label, groups=groups)
     for _, (learn, unseen) in zip(range(first), splits, strict=False):
         keras.utils.set_random_seed(0)

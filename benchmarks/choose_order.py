@@ -2,8 +2,8 @@
 the networks see of a clip, their learning rates and epochs, the cells of the flow
 histograms.
 
-PYTHONPATH=notebooks:tests .venv/bin/python benchmarks/choose_order.py, once 08 has
-run on mocap.
+PYTHONPATH=notebooks:tests .venv/bin/python benchmarks/choose_order.py, once
+notebook 08 has run on mocap.
 """
 
 from functools import partial

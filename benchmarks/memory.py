@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import itertools
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -32,14 +33,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def peak_megabytes():
     """The largest memory that this process ever held, file pages included, in MB."""
     status = Path("/proc/self/status")
-    # Linux: its ru_maxrss starts from what the *parent* held, VmHWM does not
-    if status.exists():
-        lines = status.read_text(encoding="utf-8").splitlines()
-        return (
-            next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-            * 1024
-            / 1e6
-        )
+    if status.exists():  # Linux, where ru_maxrss starts from what the parent held
+        [peak] = re.findall(r"VmHWM:\s+(\d+)", status.read_text(encoding="utf-8"))
+        return int(peak) * 1024 / 1e6
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -48,11 +44,9 @@ def peak_megabytes():
 
 def stand_in():
     """A network with VGG16's input and output and next to none of its work."""
-    layers = [
-        keras.layers.AveragePooling2D(32),
-        keras.layers.Conv2D(512, 1, activation="relu"),
-    ]
-    model = keras.Sequential([keras.Input((224, 224, 3)), *layers])
+    pool = keras.layers.AveragePooling2D(32)
+    filters = keras.layers.Conv2D(512, 1, activation="relu")
+    model = keras.Sequential([keras.Input((224, 224, 3)), pool, filters])
 
     def compute(pixels, layers):
         return [model.predict_on_batch(pixels)]
@@ -85,34 +79,25 @@ def steps_of_04(paths, vgg16_frames, folder):
         for part in np.split(np.arange(len(rows)), [len(rows) // 5])
     )
     head = make_head(14)
-    head.compile(
-        FusedAdam(0.001), loss="categorical_crossentropy", metrics=["accuracy"]
-    )
+    head.compile(FusedAdam(0.001), "categorical_crossentropy", metrics=["accuracy"])
     train_head(head, train, validation, folder / "weights.hdf5", 2, patience=10)
     peaks["head trained"] = peak_megabytes()
     return peaks
 
 
 def main():
-    """Read the command line, run the steps with their progress on stderr, print the
-    peaks.
-    """
+    """Run the steps with their progress on stderr, print the peaks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "frames", type=Path, help="folder of JPEG frames, used again and again"
-    )
-    parser.add_argument("count", type=int, help="how many frames")
-    parser.add_argument(
-        "--vgg16-frames", type=int, help="how many go through VGG16 (default: all)"
-    )
+    add = parser.add_argument
+    add("frames", type=Path, help="folder of JPEG frames, used again and again")
+    add("count", type=int, help="how many frames")
+    add("--vgg16-frames", type=int, help="how many go through VGG16 (default: all)")
     options = parser.parse_args()
     files = itertools.cycle(sorted(options.frames.glob("*.jpg")))
     paths = list(itertools.islice(files, options.count))
     vgg16_frames = min(options.vgg16_frames or options.count, options.count)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        contextlib.redirect_stdout(sys.stderr),
-    ):
+    errors = contextlib.redirect_stdout(sys.stderr)
+    with tempfile.TemporaryDirectory() as folder, errors:
         peaks = steps_of_04(paths, vgg16_frames, Path(folder))
     print(json.dumps(peaks))
 

@@ -17,14 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
-from toolbox.clips import (
-    extract_frames,
-    load_frame,
-    make_video_table,
-    open_dataset,
-)
+from toolbox.clips import extract_frames, load_frame, make_video_table, open_dataset
 from toolbox.models import FusedAdam, vgg16
 
 import keras
@@ -51,83 +47,38 @@ def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--dataset", default="mocap", help="mocap, ucf101 or a folder of class folders")
-    add(
-        "--clips",
-        type=int,
-        default=100,
-        help="clips to extract frames from (default: 100)",
+    for name, default, what in (
+        ("clips", 100, "clips to extract frames from"),
+        ("extraction-rounds", 7, "rounds of extraction"),
+        ("frames", 64, "frames to compute features of"),
+        ("test-clips", 12, "test clips to classify"),
+        ("training-rounds", 7, "steps to train"),
+        ("rounds", 2, "rounds of features and evaluation"),
+    ):
+        add(f"--{name}", type=int, default=default, help=f"{what} (default: {default})")
+    add("--memory-frames", type=int, nargs="*", default=[1000, 8000])
+    told = (
+        "how many of these VGG16 itself computes, a stand-in the rest (default: all, "
     )
-    add("--extraction-rounds", type=int, default=7, help="default: 7")
-    add(
-        "--frames",
-        type=int,
-        default=64,
-        help="frames to compute features of (default: 64)",
-    )
-    add(
-        "--test-clips",
-        type=int,
-        default=12,
-        help="test clips to classify (default: 12)",
-    )
-    add("--training-rounds", type=int, default=7, help="steps to train (default: 7)")
-    add(
-        "--rounds",
-        type=int,
-        default=2,
-        help="rounds of features and evaluation (default: 2)",
-    )
-    add(
-        "--memory-frames",
-        type=int,
-        nargs="*",
-        default=[1000, 8000],
-        help="default: 1000 8000",
-    )
-    add(
-        "--vgg16-frames",
-        type=int,
-        nargs="*",
-        help=(
-            "how many of the memory frames VGG16 itself computes, a stand-in does the"
-            " rest (default: all if that takes under 5 minutes, else 32 of 1,000)"
-        ),
-    )
+    told += "if that takes under 5 minutes, else 32 of 1,000)"
+    add("--vgg16-frames", type=int, nargs="*", help=told)
     return parser.parse_args()
-
-
-def cpu_flags():
-    """What the processor can do, as a set of names; empty where the system doesn't
-    tell.
-    """
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    return set(
-        next(
-            (line for line in lines if line.startswith(("flags", "Features"))), ""
-        ).split()
-    )
 
 
 def describe_machine():
     """Print what the timings depend on."""
-    flags = cpu_flags()
-    known = ", ".join(sorted(FAST_BFLOAT16 & flags)) or (
-        "no unit" if flags else "unknown"
-    )
+    cpuinfo = Path("/proc/cpuinfo")
+    text = cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
+    known = ", ".join(sorted(FAST_BFLOAT16 & set(text.split()))) or "no unit known"
     print(
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, bfloat16:"
-        f" {known}"
+        f" {known}\nPython {platform.python_version()}, Keras {keras.__version__} on"
+        f" {keras.backend.backend()}: {', '.join(keras.distribution.list_devices())}"
     )
     if hasattr(os, "getloadavg"):
-        print(
-            f"load before the start: {os.getloadavg()[0]:.1f} (above 0.5, ratios of"
-            " seconds suffer)"
-        )
-    print(f"Python {platform.python_version()}, Keras {keras.__version__} on", end=" ")
-    print(
-        f"{keras.backend.backend()}: {', '.join(keras.distribution.list_devices())}\n"
-    )
+        load = os.getloadavg()[0]
+        print(f"load before the start: {load:.1f} (above 0.5, ratios suffer)")
+    print()
 
 
 def timed(function, *arguments, **settings):
@@ -144,11 +95,8 @@ def report(stage, theirs, ours):
     """
     ratios = np.divide(theirs, ours)
     ratio, (factor, other) = np.median(ratios), AIMS[stage]
-    if stage in ("features", "evaluation") and platform.machine() not in (
-        "x86_64",
-        "AMD64",
-    ):
-        factor = 1
+    x86 = platform.machine() in ("x86_64", "AMD64")
+    factor = factor if x86 or stage not in ("features", "evaluation") else 1
     print(
         f"{stage:22} {np.median(theirs):7.2f} s {np.median(ours):7.2f} s {ratio:6.2f}x "
         f"({ratios.min():.2f} to {ratios.max():.2f})\n"
@@ -160,10 +108,8 @@ def report(stage, theirs, ours):
 
 def spread(items, count):
     """Up to `count` items, evenly spread over all of them."""
-    return [
-        items[i]
-        for i in np.linspace(0, len(items) - 1, min(count, len(items))).astype(int)
-    ]
+    chosen = np.linspace(0, len(items) - 1, min(count, len(items)))
+    return [items[i] for i in chosen.astype(int)]
 
 
 def compare_extraction(videos, source, folder, rounds):
@@ -171,58 +117,37 @@ def compare_extraction(videos, source, folder, rounds):
     paths = [source / video for video in videos["video"]]
     for path in paths:
         path.read_bytes()  # the first to come shouldn't pay for the disk
-    seconds = {"recipe": [], 1: [], 2: []}
-    processor = {
-        "recipe": [],
-        1: [],
-        2: [],
-    }  # of all threads; other work disturbs it less
+    seconds, processor = ({"recipe": [], 1: [], 2: []} for _ in range(2))
     for turn in range(rounds):
         places = {name: folder / f"frames_{turn}_{name}" for name in seconds}
         places["recipe"].mkdir()
         for name, place in places.items():
             before = time.process_time()
             if name == "recipe":
-                taken, _ = timed(recipe_2019.extract_frames, paths, place)
+                work = partial(recipe_2019.extract_frames, paths, place)
             else:
-                taken, _ = timed(
-                    extract_frames,
-                    frames.extract_clip,
-                    videos,
-                    source,
-                    place,
-                    1,
-                    threads=name,
-                )
+                work = partial(extract_frames, frames.extract_clip, videos, source)
+                work = partial(work, place, 1, threads=name)
+            taken, _ = timed(work)
             seconds[name].append(taken)
             processor[name].append(time.process_time() - before)
-    names = {
-        name: {path.name for path in place.glob("*.jpg")}
-        for name, place in places.items()
-    }
+    names = {k: {path.name for path in at.glob("*.jpg")} for k, at in places.items()}
     report("extraction, 1 thread", seconds["recipe"], seconds[1])
     report("extraction, 2 threads", seconds["recipe"], seconds[2])
-    same = [name for name in names["recipe"] & names[1] if same_file(places, name)]
+    same = [
+        name
+        for name in names["recipe"] & names[1]
+        if (places["recipe"] / name).read_bytes() == (places[1] / name).read_bytes()
+    ]
     counts = " / ".join(str(len(found)) for found in names.values())
     saved = np.median(np.divide(processor["recipe"], processor[1]))
-    print(
-        f"  {len(videos)} clips; {counts} frames, {len(same)} files equal byte for byte"
-    )
-    print(
-        f"  processor time, which other work on the machine disturbs less: {saved:.2f}x"
-    )
+    print(f"  {len(videos)} clips; {counts} frames, {len(same)} equal byte for byte")
+    print(f"  processor time, which other work disturbs less: {saved:.2f}x")
     return sorted(places[1].glob("*.jpg"))
 
 
-def same_file(places, name):
-    """Whether the recipe and we wrote the same bytes."""
-    return (places["recipe"] / name).read_bytes() == (places[1] / name).read_bytes()
-
-
 def compare_features(paths, network, recipe_base, folder, rounds):
-    """Time the features of the same frames; returns (our features, our frames a
-    second).
-    """
+    """Time features of the same frames; returns (ours, our frames a second)."""
     recipe_2019.extract_features(paths[:32], recipe_base)  # the first calls compile
     network(np.stack([load_frame(paths[0])] * 16))
     theirs, ours = [], []
@@ -247,15 +172,12 @@ def compare_features(paths, network, recipe_base, folder, rounds):
 def cosine(a, b):
     """The median over the rows of the cosine between two arrays (n, ...)."""
     a, b = (x.reshape(len(x), -1).astype("float32") for x in (a, b))
-    return np.median(
-        (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
-    )
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return np.median((a * b).sum(1) / norms)
 
 
 def quick_head(features, labels, classes):
-    """A head trained for a moment, so that its votes mean something; returns (head,
-    scale).
-    """
+    """(head, scale), trained for a moment, so that its votes mean something."""
     keras.utils.set_random_seed(0)
     head, scale = transfer.make_head(classes, dropout=0.0), float(features.max())
     head.compile("adam", loss="categorical_crossentropy")
@@ -281,26 +203,18 @@ def compare_training(classes, rounds, batch=128):
     print(f"  {batch} frames, float32, {heads[0].count_params():,} weights")
 
 
-def compare_evaluation(
-    videos, source, recipe_base, network, head_and_scale, folder, rounds
-):
-    """Time the classification of test clips by vote."""
+def compare_evaluation(videos, source, recipe_base, network, head, folder, rounds):
+    """Time the classification of test clips by vote; head: with its scale."""
     paths = [source / video for video in videos["video"]]
     theirs, ours = [], []
     for turn in range(rounds):
-        place = folder / f"evaluation_{turn}"
-        (place / "recipe").mkdir(parents=True)
-        taken, their_votes = timed(
-            recipe_2019.classify_clips,
-            paths,
-            recipe_base,
-            *head_and_scale,
-            place / "recipe",
-        )
+        place = folder / f"evaluation_{turn}" / "recipe"
+        place.mkdir(parents=True)
+        recipe = partial(recipe_2019.classify_clips, paths, recipe_base, *head, place)
+        taken, their_votes = timed(recipe)
         theirs.append(taken)
-        taken, (our_votes, count) = timed(
-            vote, videos, source, network, *head_and_scale, place / "ours"
-        )
+        work = partial(vote, videos, source, network, *head, place.with_name("ours"))
+        taken, (our_votes, count) = timed(work)
         ours.append(taken)
     report("evaluation", theirs, ours)
     agreement = np.mean(np.equal(their_votes, our_votes))
@@ -311,9 +225,7 @@ def compare_evaluation(
 
 
 def compare_memory(frames_folder, counts, vgg16_counts):
-    """Measure the peak memory of notebook 04's steps, in a process for each number
-    of frames.
-    """
+    """Measure the peak memory of notebook 04's steps, a process for each number."""
     if platform.system() == "Windows":
         print("memory: not measured, Windows has no way to read a peak")
         return
@@ -329,44 +241,38 @@ def compare_memory(frames_folder, counts, vgg16_counts):
         steps = json.loads(run.stdout.splitlines()[-1])
         peaks[count] = max(steps.values())
         told = ", ".join(f"{name} {peak:.0f}" for name, peak in steps.items())
-        print(
-            f"memory of 04, {count:,} frames, peak in MB after each step: {told}",
-            flush=True,
-        )
+        print(f"memory of 04, {count:,} frames, peak in MB after each step: {told}")
         if by_vgg16 < count:
-            print(
-                f"  VGG16 itself on {by_vgg16}; all {count:,} with a stand-in of its"
-                " shape"
-            )
+            print(f"  VGG16 itself on {by_vgg16}; all with a stand-in of its shape")
     growth = peaks[counts[-1]] / peaks[counts[0]]
-    flat = "reached" if growth <= 1.1 else "NOT reached"
-    small = "reached" if max(peaks.values()) < 2000 else "NOT reached"
-    print(
-        f"memory of 04: x{growth:.2f} from {counts[0]:,} to {counts[-1]:,} frames",
-        end="   ",
+    growth_told = (
+        f"memory of 04: x{growth:.2f} from {counts[0]:,} to {counts[-1]:,} frames"
     )
-    print(
-        f"aim x1.1 {flat}; at most {max(peaks.values()):.0f} MB   aim 2000 MB {small}"
-    )
+    for said, reached in (
+        (f"{growth_told}, aim x1.1", growth <= 1.1),
+        (
+            f"at most {max(peaks.values()):.0f} MB, aim 2000 MB",
+            max(peaks.values()) < 2000,
+        ),
+    ):
+        print(f"{said}: {'reached' if reached else 'NOT reached'}")
 
 
 def main():
     """Run all comparisons and print them as a table."""
     options = parse_options()
-    # the recipe's `predict` compiles a lot
-    logging.getLogger("tensorflow").setLevel("ERROR")
+    logging.getLogger("tensorflow").setLevel("ERROR")  # `predict` compiles a lot
     started = time.perf_counter()
     describe_machine()
     dataset = open_dataset(options.dataset, course=REPOSITORY)
     _, (videos, _) = timed(make_video_table, dataset.folder)
     classes = sorted(videos["class"].unique())
     train, test = (
-        table.iloc[spread(range(len(table)), count)].reset_index(drop=True)
-        for table, count in (
-            (videos[videos["part"] == "train"], options.clips),
-            (videos[videos["part"] == "test"], options.test_clips),
-        )
+        videos[videos["part"] == part].reset_index(drop=True)
+        for part in ("train", "test")
     )
+    train = train.iloc[spread(train.index, options.clips)].reset_index(drop=True)
+    test = test.iloc[spread(test.index, options.test_clips)].reset_index(drop=True)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         print(f"{'stage':22} {'recipe':>9} {'ours':>9} {'ratio':>7} (over the rounds)")
@@ -380,20 +286,15 @@ def main():
             paths, network, recipe_base, folder, options.rounds
         )
         class_of = dict(zip(train["clip"], train["class"], strict=True))
-        labels = [
-            classes.index(class_of[path.stem.rsplit("_frame", 1)[0]]) for path in paths
-        ]
-        head_and_scale = quick_head(features, labels, len(classes))
+        names = (path.stem.rsplit("_frame", 1)[0] for path in paths)
+        labels = [classes.index(class_of[name]) for name in names]
+        head = quick_head(features, labels, len(classes))
         compare_training(len(classes), options.training_rounds)
-        rounds, source = options.rounds, dataset.folder
-        compare_evaluation(
-            test, source, recipe_base, network, head_and_scale, folder, rounds
-        )
+        both = recipe_base, network
+        compare_evaluation(test, dataset.folder, *both, head, folder, options.rounds)
         if options.memory_frames:
             fast = sum(options.memory_frames) / speed < 300
-            counts = [
-                count if fast else count * 32 // 1000 for count in options.memory_frames
-            ]
+            counts = [n if fast else n * 32 // 1000 for n in options.memory_frames]
             chosen = options.vgg16_frames or counts
             compare_memory(extracted[0].parent, options.memory_frames, chosen)
     print(f"\nall of this took {(time.perf_counter() - started) / 60:.0f} minutes")

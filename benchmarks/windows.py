@@ -77,27 +77,20 @@ def weigh_windows(clips, labels, groups):
             rows = np.asarray(describe(windows_of(film, SIZE)))
             windows = model.linear_.predict_proba(model.scaler_.transform(rows))
             lengths = list(map(len, clips[chosen]))
-            true, cuts = (
-                np.repeat(labels[chosen], lengths),
-                np.cumsum(lengths)[:-1] / RATE,
-            )
+            true = np.repeat(labels[chosen], lengths)
+            cuts = np.cumsum(lengths)[:-1] / RATE
             for power, found in scores.items():
                 moments = moments_of(windows, SIZE, len(film), power)
                 table = segments_of(moments, classes, RATE, THRESHOLD)
                 spans = np.round(RATE * (table["end"] - table["start"])).astype(int)
                 right = np.repeat(table["class"], spans).to_numpy() == true
                 starts = table["start"].to_numpy()[1:]
-                found.append(
-                    (
-                        right.mean(),
-                        len(starts) == 2 and np.abs(starts - cuts).max() <= 0.5,
-                    )
-                )
+                near = len(starts) == 2 and np.abs(starts - cuts).max() <= 0.5
+                found.append((right.mean(), near))
     for power, found in scores.items():
         right, cut = np.mean(found, axis=0)
         print(
-            f"power {power}: {right:.1%} of the moments right, {cut:.1%} of the films"
-            " cut right"
+            f"power {power}: {right:.1%} of moments right, {cut:.1%} of films cut right"
         )
 
 

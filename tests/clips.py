@@ -43,9 +43,7 @@ def write_clip(path, frames=50, fps=25, size=(64, 48), look=0, codec=None, colou
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     codec = codec or ("MJPG" if path.suffix.lower() == ".avi" else "mp4v")
-    plain = path.with_name(
-        f"writing{path.suffix.lower()}"
-    )  # a writer takes %03d for a pattern
+    plain = path.with_name(f"writing{path.suffix.lower()}")  # %03d would be a pattern
     writer = cv2.VideoWriter(
         str(plain), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*codec), fps, size, colour
     )
@@ -171,26 +169,16 @@ def slow_down(path, after, factor):
     """
     content = bytearray(path.read_bytes())
     start = content.index(b"edts")
-    content[start : start + 4] = (
-        b"free"  # an edit list would cut the clip to its old length
-    )
+    content[start : start + 4] = b"free"  # an edit list would cut the clip
     table = content.index(b"stts")
     entries, frames, ticks = struct.unpack_from(">III", content, table + 8)
     assert entries == 1
     two = struct.pack(">IIIII", 2, after, ticks, frames - after, ticks * factor)
     content[table + 8 : table + 20] = two
-    for box in (
-        b"moov",
-        b"trak",
-        b"mdia",
-        b"minf",
-        b"stbl",
-        b"stts",
-    ):  # each holds the next
-        size = content.index(box) - 4
-        struct.pack_into(
-            ">I", content, size, struct.unpack_from(">I", content, size)[0] + 8
-        )
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stts"):
+        at = content.index(box) - 4  # where its size is; each box holds the next
+        [size] = struct.unpack_from(">I", content, at)
+        struct.pack_into(">I", content, at, size + 8)
     path.write_bytes(content)
     return path
 

@@ -71,20 +71,6 @@ def test_the_files_that_notebooks_pass_on_agree(finished, course):
     assert sorted(set(table["group"])) == list(TRAINING_GROUPS)
 
 
-def test_features_of_one_action_are_alike(finished, course):
-    """Genuine features tell walking from being on the ground: nearest neighbours,
-    groups kept apart. Always naming the larger part would be right in two thirds.
-    """
-    data = course / "data" / "pocket"
-    table = pd.read_csv(data / "train_new.csv")
-    features = np.load(data / "features.npy").reshape(len(table), -1).astype("float32")
-    features /= np.linalg.norm(features, axis=1, keepdims=True)
-    likeness, groups = features @ features.T, table["group"].to_numpy()
-    likeness[groups[:, None] == groups] = -1
-    is_walk = (table["class"] == "Walk").to_numpy()
-    assert (is_walk[likeness.argmax(axis=1)] == is_walk).mean() > 0.75
-
-
 def test_every_rung_of_the_ladder_is_measured_on_the_same_clips(results):
     ladder = results[results["notebook"] == "06"]
     rungs = {
@@ -95,9 +81,8 @@ def test_every_rung_of_the_ladder_is_measured_on_the_same_clips(results):
     assert rungs["test"][:3] == list("012") and rungs["test"][4:] == ["10", "10"]
     for part, groups in (("validation", 3), ("test", 2), ("all groups", 5)):
         rows = ladder[ladder["part"] == part]
-        assert set(rows["n"]) == {len(CLASSES) * groups} and set(rows["groups"]) == {
-            groups
-        }
+        assert set(rows["n"]) == {len(CLASSES) * groups}
+        assert set(rows["groups"]) == {groups}
     validated = accuracy_of(results, "06", "validation")
     chosen = max(validated, key=validated.get)
     assert chosen in accuracy_of(results, "06", "test")  # and no other rung of the six
