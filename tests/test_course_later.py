@@ -35,8 +35,8 @@ def test_one_store_of_pooled_features_serves_all_notebooks(finished, course):
     data = course / "data" / "pocket"
     videos = pd.read_csv(data / "videos.csv")
     assert set(videos["clip"]) == set(CLIPS)
-    kept = [data / "pooled" / f"{clip}.npz" for clip in videos["clip"]]
-    features = [np.load(path)["features"] for path in kept]
+    kept = [data / "pooled" / f"{clip}.npy" for clip in videos["clip"]]
+    features = [np.load(path) for path in kept]
     seconds = videos["frames"] / videos["fps"]
     assert [*map(len, features)] == pytest.approx(4 * seconds, abs=1)
     assert {of_clip.shape[1] for of_clip in features} == {512}

@@ -138,7 +138,7 @@ def test_part_one_runs_unless_others_are_named(monkeypatch, capsys):
 
 
 def test_the_notebook_of_ray_says_what_to_run_where_it_is_missing():
-    script = "import sys; sys.modules['ray'] = None; import lessons.scale"
+    script = "import sys; sys.modules['ray'] = None; import toolbox.models.ray_cluster"
     command, folder = [sys.executable, "-c", script], REPOSITORY / "notebooks"
     failed = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert failed.stderr.splitlines()[-1].startswith("ImportError: ")
