@@ -1,6 +1,4 @@
-"""Real video files for the tests: small clips, datasets of them, and ways to damage
-them.
-"""
+"""Real video files for the tests: small clips, datasets, and ways to damage them."""
 
 import os
 import shutil
@@ -18,27 +16,17 @@ import av
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
 
 COURSE = Path(__file__).resolve().parent.parent
-SHARED = COURSE.parent / "shared"
-UCF101_CLIPS = SHARED / "videos" / "ucf101-clips"
-UCF101_LISTS = SHARED / "ucf101-splits"
-needs_ucf101_clips = pytest.mark.skipif(
-    not UCF101_CLIPS.is_dir(), reason="the four clips of UCF101 are not on this machine"
-)
+UCF101_LISTS = COURSE.parent / "shared" / "ucf101-splits"
 needs_ucf101_lists = pytest.mark.skipif(
-    not UCF101_LISTS.is_dir(),
-    reason="the official lists of UCF101 are not on this machine",
+    not UCF101_LISTS.is_dir(), reason="the lists of UCF101 are not on this machine"
 )
 
 
 def write_clip(path, frames=50, fps=25, size=(64, 48), look=0, codec=None, colour=True):
-    """Write a clip in which a bright bar crosses a background; `look` varies colours
-    and pace.
-
-    The bar is in another place in every frame of the first 50, so frames can be told
-    apart.
+    """Write a clip of a bright bar that crosses a background, in another place in each
+    of the first 50 frames; `look` varies colours and pace.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,15 +43,12 @@ def write_clip(path, frames=50, fps=25, size=(64, 48), look=0, codec=None, colou
 
 
 def bar_frames(frames, size=(64, 48), look=0):
-    """Yield the frames (BGR uint8) of a bright bar that crosses a background, see
-    `write_clip`.
-    """
+    """Yield the frames (BGR uint8) of `write_clip`."""
     width, height = size
     rng = np.random.default_rng(look)
     background, bar = rng.integers(0, 100, 3), rng.integers(155, 256, 3)
     for index in range(frames):
-        frame = np.empty((height, width, 3), np.uint8)
-        frame[:] = background
+        frame = np.full((height, width, 3), background, np.uint8)
         left = (index * (1 + look % 3) * max(1, width // 50)) % width
         frame[:, left : left + max(1, width // 8)] = bar
         yield frame
@@ -72,13 +57,10 @@ def bar_frames(frames, size=(64, 48), look=0):
 def write_with_pyav(
     path, codec="libx264", size=(64, 48), fps=25, frames=50, look=0, times=None
 ):
-    """Write a clip in a format that OpenCV can't write: "libx265" in an .mp4,
-    "libvpx-vp9" in a .webm, "libx264" in a .mkv or a .mov.
+    """Write a clip in a format that OpenCV can't write, of an even width and height.
 
-    size: width and height, both even; frames: how many, of the bar of `write_clip`, or
-    an iterable of them (BGR uint8, height x width x 3), which need not fit in memory;
-    times: when each is shown, in seconds (to the millisecond), for a variable frame
-    rate.
+    frames: how many, of the bar of `write_clip`, or an iterable of them (BGR uint8);
+    times: when each is shown, in seconds, for a variable frame rate.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,9 +87,7 @@ def write_with_pyav(
 
 
 def rotate(path, degrees):
-    """Have a player turn the pictures of an .mp4, .mov or .mkv file clockwise by 90,
-    180 or 270 degrees, as a phone's files do; they are stored as before.
-    """
+    """Have a player turn the pictures of an .mp4, .mov or .mkv file clockwise."""
     plain = path.rename(path.with_name(f"plain{path.suffix}"))
     with av.open(str(plain)) as source, av.open(str(path), "w") as container:
         stream = container.add_stream_from_template(source.streams.video[0])
@@ -145,9 +125,7 @@ def cut_before_frames(path):
 
 
 def claim_rate(path, microseconds_per_frame, rate, scale):
-    """Patch the frame rate in both headers of an AVI file: avih, and rate / scale in
-    strh.
-    """
+    """Patch the frame rate in both headers of an AVI file (rate / scale in strh)."""
     content = bytearray(path.read_bytes())
     main, stream = content.index(b"avih") + 8, content.index(b"strh") + 8
     struct.pack_into("<I", content, main, microseconds_per_frame)
@@ -156,31 +134,10 @@ def claim_rate(path, microseconds_per_frame, rate, scale):
     return path
 
 
-def write_av1(path):
-    """Write a video of three frames in AV1, which OpenCV can open but not decode."""
-    frames = [Image.new("RGB", (64, 48), (shade, 0, 0)) for shade in (0, 100, 200)]
-    frames[0].save(path, "AVIF", save_all=True, append_images=frames[1:], duration=40)
-    return path
-
-
-def slow_down(path, after, factor):
-    """Patch the time table of an MP4 file (from `write_clip`): the frames behind the
-    first `after` are shown `factor` times as long.
-    """
-    content = bytearray(path.read_bytes())
-    start = content.index(b"edts")
-    content[start : start + 4] = b"free"  # an edit list would cut the clip
-    table = content.index(b"stts")
-    entries, frames, ticks = struct.unpack_from(">III", content, table + 8)
-    assert entries == 1
-    two = struct.pack(">IIIII", 2, after, ticks, frames - after, ticks * factor)
-    content[table + 8 : table + 20] = two
-    for box in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stts"):
-        at = content.index(box) - 4  # where its size is; each box holds the next
-        [size] = struct.unpack_from(">I", content, at)
-        struct.pack_into(">I", content, at, size + 8)
-    path.write_bytes(content)
-    return path
+def slowing(path, frames, after):
+    """Write a clip whose frames last 40 ms each, and from `after` on 120 ms."""
+    lasts = np.where(np.arange(frames) < after, 0.04, 0.12)
+    return write_with_pyav(path, frames=frames, times=np.cumsum(lasts) - lasts)
 
 
 def read_all(path):
@@ -213,14 +170,10 @@ def run_python(script, *arguments, **environment):
 
 
 def kill_when(process, condition, patience=300):
-    """Kill a process with SIGKILL as soon as the condition holds; fails if it ended
-    before.
-    """
+    """Kill a process with SIGKILL once the condition holds; it must still run."""
     deadline = time.monotonic() + patience
     while not condition():
-        assert process.poll() is None, (
-            f"it ended before the kill: {process.communicate()[1]}"
-        )
+        assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline, "the moment to kill it never came"
         time.sleep(0.002)
     process.kill()
@@ -234,33 +187,16 @@ def files_of(folder):
 
 
 @contextmanager
-def as_another_user():
-    """In the block, file permissions hold even where the tests run as root."""
-    root = hasattr(os, "geteuid") and os.geteuid() == 0
-    if root:
-        os.seteuid(65534)  # nobody
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
-
-
-@contextmanager
 def disk_of(size, folder):
     """Mount a disk of a size, such as "600k", at a folder, for the block; yields a
     function that gives it more room. Skips the test where that isn't possible.
     """
-    mount = shutil.which("mount")
-    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    if (
-        mount is None
-        or subprocess.run([mount, *options], capture_output=True).returncode
-    ):
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    here = shutil.which("mount")
+    if not here or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("a small disk can't be mounted here")
+    enlarge = ["mount", "-o", "remount,size=20m", str(folder)]
     try:
-        yield lambda: subprocess.run(
-            [mount, "-o", "remount,size=20m", str(folder)], check=True
-        )
+        yield lambda: subprocess.run(enlarge, check=True)
     finally:
         subprocess.run(["umount", str(folder)], check=True)

@@ -1,24 +1,12 @@
 """What is slow to load is loaded once."""
 
 import os
-import tempfile
-from pathlib import Path
 
 import pytest
 from clips import COURSE
 from pocket import copy_course, copy_pocket
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
-@pytest.fixture
-def shared_folder():
-    """A temporary folder that other users can enter, too (`tmp_path` is for its
-    owner alone).
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files` (bytes by path), keeps the paths asked for in `log`, counts bytes.
+    """Serves `files` (bytes by path), logs the paths asked for, counts bytes.
 
     troubles: what the next answers suffer, one each: a status such as 503, ("cut",
     bytes after which the connection breaks), or None; ranges: whether it does them.

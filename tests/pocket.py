@@ -11,12 +11,8 @@ import pandas as pd
 from clips import COURSE
 
 CLASSES = ("Crawl", "GetUp", "Walk")
-TEST_GROUPS, TRAINING_GROUPS = ("g01", "g02"), ("g04", "g05", "g06")
-CLIPS = {
-    f"v_{label}_{group}_c01": label
-    for label in CLASSES
-    for group in TEST_GROUPS + TRAINING_GROUPS
-}
+GROUPS = ("g01", "g02", "g04", "g05", "g06")  # the first two for testing
+CLIPS = [f"v_{label}_{group}_c01" for label in CLASSES for group in GROUPS]
 
 
 def copy_course(root):
@@ -30,9 +26,7 @@ def copy_course(root):
 
 
 def copy_pocket(root):
-    """Copy a clip of each of three classes and five groups of mocap, two of them for
-    testing, into a folder; returns it.
-    """
+    """Copy a clip of each of three classes and five groups of mocap into a folder."""
     mocap = COURSE / "data" / "mocap"
     for name in ("trainlist01.txt", "testlist01.txt"):
         lines = (mocap / name).read_text().splitlines(keepends=True)

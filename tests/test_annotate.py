@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from clips import cut, disk_of, read_all, rotate, slow_down, write_clip, write_with_pyav
+from clips import cut, disk_of, read_all, rotate, slowing, write_clip, write_with_pyav
 
 
 def played(path):
@@ -71,7 +71,7 @@ def test_sizes_by_hand(tmp_path, size, expected):
 
 def test_a_copy_plays_in_a_browser_at_its_pace(tmp_path):
     """20 frames of 1/25 s, then 30 of 3/25 s: the second at 2 s is frame 30."""
-    source = slow_down(write_clip(tmp_path / "clip.mp4", 50, 25), 20, 3)
+    source = slowing(tmp_path / "clip.mp4", frames=50, after=20)
     copy = tmp_path / "out" / "copy.mp4"
     with progress() as bar:
         annotate(source, copy, lambda time: "Walk 93 %" if time < 2 else "none", bar)

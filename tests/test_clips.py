@@ -2,7 +2,7 @@
 
 import weakref
 
-from toolbox.clips.read import batches, frames_shown, strip_of, to_network_size
+from toolbox.clips.read import frames_shown, strip_of, to_network_size
 from toolbox.clips.write import join_clips
 from toolbox.models.clip_features import features_of_clips, look_at
 from toolbox.page.progress import progress
@@ -13,15 +13,12 @@ import pytest
 from clips import cut, read_all, write_clip, write_with_pyav
 
 
-def numbered(count, size=(64, 64)):
-    """Yield frames that say their number (below 256) in black and white: a band for
-    each bit.
-    """
-    width, height = size
+def numbered(count, size):
+    """Yield square frames that say their number (below 256) in a band for each bit."""
     for number in range(count):
         bits = [255 * (number >> place & 1) for place in range(8)]
-        column = np.repeat(np.array(bits, np.uint8), height // 8)
-        yield np.broadcast_to(column[:, None, None], (height, width, 3)).copy()
+        column = np.repeat(np.array(bits, np.uint8), size // 8)
+        yield np.broadcast_to(column[:, None, None], (size, size, 3)).copy()
 
 
 def number_of(frame):
@@ -31,8 +28,7 @@ def number_of(frame):
 
 
 def write_numbered(path, count, size=64, **settings):
-    """Write a square video of numbered frames."""
-    frames = numbered(count, (size, size))
+    frames = numbered(count, size)
     return write_with_pyav(path, frames=frames, size=(size, size), **settings)
 
 
@@ -40,21 +36,12 @@ def numbers_shown(path, per_second=4):
     return [number_of(frame) for frame in frames_shown(path, per_second)]
 
 
-# Frames by the clock
+SHOWN = [(25, 50, [0, 6, 12, 18, 25, 31, 37, 43])]  # 1/4 s is 6.25 frames
+SHOWN += [(60, 90, [0, 15, 30, 45, 60, 75]), (25, 1, [0])]
+SHOWN += [(3, 6, [0, 0, 1, 2, 3, 3, 4, 5]), (1, 2, [0, 0, 0, 0, 1, 1, 1, 1])]
 
 
-@pytest.mark.parametrize(
-    ("fps", "count", "expected"),
-    [
-        (25, 50, [0, 6, 12, 18, 25, 31, 37, 43]),  # 1/4 s is 6.25 frames
-        (10, 20, [0, 2, 5, 7, 10, 12, 15, 17]),
-        (60, 90, [0, 15, 30, 45, 60, 75]),
-        (3, 6, [0, 0, 1, 2, 3, 3, 4, 5]),  # each is shown for 1/3 s
-        (2, 3, [0, 0, 1, 1, 2, 2]),
-        (1, 2, [0, 0, 0, 0, 1, 1, 1, 1]),
-        (25, 1, [0]),
-    ],
-)
+@pytest.mark.parametrize(("fps", "count", "expected"), SHOWN)
 # times in fractions, in milliseconds
 @pytest.mark.parametrize("kind", [".mp4", ".mkv"])
 def test_each_frame_is_what_is_shown_at_its_time(tmp_path, fps, count, expected, kind):
@@ -71,8 +58,7 @@ def test_a_picture_that_stands_still_is_shown_as_long_as_it_stands(tmp_path, kin
 
 
 def test_memory_holds_one_frame(tmp_path):
-    clip = write_numbered(tmp_path / "clip.mp4", 100)
-    seen = []
+    clip, seen = write_numbered(tmp_path / "clip.mp4", 100), []
     for frame in frames_shown(clip, 4):
         assert frame.shape == (64, 64, 3) and frame.dtype == np.uint8
         seen.append(weakref.ref(frame))
@@ -82,27 +68,13 @@ def test_memory_holds_one_frame(tmp_path):
 
 def test_what_was_odd_is_told(tmp_path):
     clip, problems = cut(write_clip(tmp_path / "clip.avi", frames=100), 0.5), []
-    numbers = list(frames_shown(clip, 5, problems))
-    left = len(read_all(clip))
+    numbers, left = list(frames_shown(clip, 5, problems)), len(read_all(clip))
     assert len(numbers) == -(-left // 5)
     assert problems == [f"breaks off after {left} of 100 frames"]
-    assert list(frames_shown(write_clip(tmp_path / "whole.avi"), 5, problems))
-    assert len(problems) == 1
-
-
-def test_batches_keep_the_order_and_the_rest():
-    assert list(batches(range(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
-    assert list(batches(range(4), 2)) == [[0, 1], [2, 3]]
-    assert list(batches([], 3)) == []
-
-
-# Look at a video
 
 
 class MeanColour:
-    """A network for tests: the mean colours (n, 3) of pictures; remembers how many
-    it got.
-    """
+    """A network: the mean colours (n, 3) of pictures; remembers how many it got."""
 
     size = 224
 
@@ -127,9 +99,6 @@ def test_a_video_is_looked_at_in_batches_and_the_bar_tells_seconds(tmp_path):
     bar.close()
 
 
-# Strips and films
-
-
 def test_a_strip_shows_the_middles_of_equal_parts(tmp_path):
     """Of ten seconds in five parts: seconds 1, 3, 5, 7 and 9."""
     clip = write_numbered(tmp_path / "clip.mp4", 100, fps=10)
@@ -144,27 +113,16 @@ def test_joined_clips_are_one_film_with_its_cuts(tmp_path):
     """
     first = write_numbered(tmp_path / "a.mp4", 30, fps=10)
     second = write_numbered(tmp_path / "b.mp4", 50, size=96, fps=50)
-    cuts = join_clips([first, second], tmp_path / "film" / "both.avi")
-    assert cuts == [0, 3, 4]
-    shown = numbers_shown(tmp_path / "film" / "both.avi", per_second=2)
-    assert shown == [0, 4, 10, 14, 20, 24, 0, 24]
-    assert [path.name for path in (tmp_path / "film").iterdir()] == ["both.avi"]
-
-
-def test_a_film_of_a_clip_that_cannot_be_read_is_not_there(tmp_path):
-    clips = [write_clip(tmp_path / "a.mp4"), tmp_path / "missing.mp4"]
+    film = tmp_path / "film" / "both.avi"
+    assert join_clips([first, second], film) == [0, 3, 4]
+    assert numbers_shown(film, per_second=2) == [0, 4, 10, 14, 20, 24, 0, 24]
     with pytest.raises(ValueError, match="the file is missing"):
-        join_clips(clips, tmp_path / "film" / "both.avi")
-    assert not list((tmp_path / "film").iterdir())
-
-
-# The features of many clips
+        join_clips([first, tmp_path / "missing.mp4"], tmp_path / "film" / "other.avi")
+    assert list((tmp_path / "film").iterdir()) == [film]
 
 
 class Shades:
-    """A network for tests: the mean colour of each frame; remembers which files it
-    has met.
-    """
+    """A network: the mean colour of each frame; remembers which files it has met."""
 
     def __init__(self):
         self.met = []
@@ -190,10 +148,8 @@ def features_in(tmp_path, videos, of="colours", folder="pooled", threads=None):
     return *features_of_clips(look, videos, *where, of, threads), look.met
 
 
-def same(features, others):
-    return features.keys() == others.keys() and all(
-        np.array_equal(features[clip], others[clip]) for clip in features
-    )
+def same(one, other):
+    return one.keys() == other.keys() and all((one[k] == other[k]).all() for k in one)
 
 
 def test_each_clip_has_its_features_and_is_looked_at_once(tmp_path, videos):
@@ -205,45 +161,26 @@ def test_each_clip_has_its_features_and_is_looked_at_once(tmp_path, videos):
     expected = Shades()(tmp_path / "videos" / "Run" / "1.avi", [])
     assert np.allclose(features["b"], expected, rtol=1e-3)
     assert same(first, {clip: features[clip] for clip in "ab"})
-
-
-def test_in_threads_they_are_the_same_in_the_same_order(tmp_path, videos):
-    (tmp_path / "videos" / "Run" / "0.avi").write_bytes(b"no video")
-    one_by_one, broken, _ = features_in(tmp_path, videos)
-    features, problems, _ = features_in(tmp_path, videos, folder="more", threads=3)
-    assert list(features) == ["b", "c"] and same(features, one_by_one)
-    assert list(problems) == ["a"] and problems == broken
-
-
-def test_what_an_older_version_kept_is_made_anew_and_said_so_once(
-    tmp_path, videos, capsys
-):
-    folder = tmp_path / "data" / "pooled"
-    folder.mkdir(parents=True)
-    for clip in "ab":
-        np.savez(folder / f"{clip}.npz", features=np.zeros((4, 3)))
-    features, _, met = features_in(tmp_path, videos)
-    assert len(met) == 3 and features["a"].any()
-    assert capsys.readouterr().out.count("older version") == 1
-    assert not list(folder.glob("*.npz"))
+    threads, _, _ = features_in(tmp_path, videos, folder="more", threads=3)
+    assert list(threads) == ["a", "b", "c"] and same(threads, features)
 
 
 def test_what_changed_is_looked_at_again(tmp_path, videos):
-    before, _, _ = features_in(tmp_path, videos)
+    features_in(tmp_path, videos)
     write_clip(tmp_path / "videos" / "Run" / "1.avi", frames=40, look=7)
     after, _, met = features_in(tmp_path, videos)
     assert met == ["1.avi"] and len(after["b"]) == 7
-    assert np.array_equal(before["a"], after["a"])
     assert len(features_in(tmp_path, videos, "other colours")[2]) == 3
 
 
-def test_a_broken_or_odd_clip_is_told_each_time(tmp_path, videos):
+@pytest.mark.parametrize("threads", [None, 3])
+def test_a_broken_or_odd_clip_is_told_each_time(tmp_path, videos, threads):
     folder = tmp_path / "videos" / "Run"
     (folder / "0.avi").write_bytes(b"no video")
     (folder / "1.avi").unlink()
     cut(folder / "2.avi", 0.5)
     for _ in range(2):  # the second time from what was kept
-        features, problems, _ = features_in(tmp_path, videos)
+        features, problems, _ = features_in(tmp_path, videos, threads=threads)
         assert list(features) == ["c"] and list(problems) == ["a", "b", "c"]
         assert "not a video" in problems["a"] and problems["b"] == "the file is missing"
         assert problems["c"].startswith("breaks off after")

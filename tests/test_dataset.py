@@ -4,39 +4,28 @@ from toolbox.clips.dataset import choose_dataset, open_dataset
 from toolbox.store.steps import step
 
 import pytest
-from clips import write_clip
 
 
 def test_a_folder_gets_its_places_in_the_course(tmp_path):
+    """A built-in dataset lies there, and may be named by its path."""
     (tmp_path / "mine").mkdir()
     dataset = open_dataset(tmp_path / "mine", course=tmp_path / "course")
     assert dataset.name == "mine" and dataset.folder == tmp_path / "mine"
     assert dataset.data == tmp_path / "course" / "data" / "mine"
     assert dataset.weights == tmp_path / "course" / "weights" / "mine"
-
-
-def test_a_built_in_dataset_lies_in_the_course_and_may_be_named_by_its_path(tmp_path):
-    (tmp_path / "data" / "mocap").mkdir(parents=True)
+    mocap = tmp_path / "data" / "mocap"
+    mocap.mkdir(parents=True)
     dataset = open_dataset("mocap", course=tmp_path)
-    assert dataset.folder == dataset.data == tmp_path / "data" / "mocap"
-    assert open_dataset(tmp_path / "data" / "mocap", course=tmp_path) == dataset
+    assert dataset.folder == dataset.data == mocap
+    assert open_dataset(mocap, course=tmp_path) == dataset
 
 
-@pytest.mark.parametrize("name", ["mocap", "ucf101", "/nowhere/mine"])
-def test_a_missing_folder_is_named(tmp_path, name):
-    with pytest.raises(FileNotFoundError, match=name):
-        open_dataset(name, course=tmp_path)
-
-
-def test_what_to_do_about_a_missing_folder_is_the_caller_s_to_say(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"Look again\.$"):
-        open_dataset(tmp_path / "nowhere", course=tmp_path, advice="Look again.")
-
-
-def test_a_file_is_not_a_dataset(tmp_path):
-    clip = write_clip(tmp_path / "clip.avi", frames=2)
-    with pytest.raises(NotADirectoryError, match=r"clip\.avi"):
-        open_dataset(clip, course=tmp_path)
+def test_a_folder_that_is_missing_or_a_file_is_named(tmp_path):
+    for name in ("mocap", "ucf101", "/nowhere/mine"):
+        with pytest.raises(FileNotFoundError, match=name):
+            open_dataset(name, course=tmp_path)
+    with pytest.raises(NotADirectoryError, match=r"test_dataset\.py"):
+        open_dataset(__file__, course=tmp_path)
 
 
 @pytest.mark.parametrize("look", [open_dataset, choose_dataset])
@@ -54,9 +43,7 @@ def test_a_taken_name_is_refused(tmp_path, look):
     assert open_dataset(course=tmp_path) == first
 
 
-def test_the_choice_of_notebook_00_holds_for_all_later_ones(
-    tmp_path, monkeypatch, capsys
-):
+def test_the_choice_of_notebook_00_holds_later(tmp_path, monkeypatch, capsys):
     """A relative path is remembered from anywhere."""
     for name in ("clips/mine", "data/mocap", "data/ucf101"):
         (tmp_path / name).mkdir(parents=True)
@@ -65,11 +52,10 @@ def test_the_choice_of_notebook_00_holds_for_all_later_ones(
         monkeypatch.chdir(tmp_path / "clips")
         chosen = choose_dataset(choice, course=tmp_path)
         monkeypatch.chdir(tmp_path)
+        assert open_dataset("ucf101", course=tmp_path).name == "ucf101"  # for once
         capsys.readouterr()
         assert open_dataset(course=tmp_path) == chosen
         assert chosen.name in capsys.readouterr().out
-        assert open_dataset("ucf101", course=tmp_path).name == "ucf101"  # for once
-        assert open_dataset(course=tmp_path) == chosen
 
 
 def test_a_notebook_out_of_order_says_which_to_run(tmp_path):

@@ -23,51 +23,31 @@ def test_frames_are_kept_until_a_clip_the_rate_or_the_table_changes(tmp_path):
         assert report["clip"].tolist() == videos["clip"].tolist()
         assert set(report["problem"]) == {""}
         assert len(files_of(folder)) == report["frames"].sum()
-        return report["frames"].tolist()
+        written = [path.stat().st_mtime_ns for path in folder.iterdir()]
+        return report["frames"].tolist(), written
 
-    assert frames() == [3, 3, 3, 3]
+    first = frames()
     names = {f"{clip}_frame{k}.jpg" for clip in videos["clip"] for k in range(3)}
-    assert set(files_of(folder)) == names
-    written = [path.stat().st_mtime_ns for path in sorted(folder.iterdir())]
-    assert frames() == [3, 3, 3, 3]
-    assert [path.stat().st_mtime_ns for path in sorted(folder.iterdir())] == written
+    assert first[0] == [3, 3, 3, 3] and set(files_of(folder)) == names
+    assert frames() == first
     write_clip(source / videos["video"][1], frames=5)
-    assert frames() == [3, 1, 3, 3]
-    assert frames(per_second=5) == [11, 1, 11, 11]
-    assert frames(videos[1:]) == [1, 3, 3]
+    assert frames()[0] == [3, 1, 3, 3]
+    assert frames(per_second=5)[0] == [11, 1, 11, 11]
+    assert frames(videos[1:])[0] == [1, 3, 3]
 
 
 def test_bad_clips_are_reported_each_time_and_the_rest_extracted(tmp_path):
     source, folder = tmp_path / "set", tmp_path / "train_1"
-    for name in ("empty.avi", "missing.avi"):
-        write_clip(source / "Run" / name).write_bytes(b"")
+    write_clip(source / "Run" / "missing.avi")
     write_clip(source / "Run" / "wide.mkv", frames=2, size=(65_600, 16), codec="MPNG")
     write_clip(source / "Run" / "good.avi")
     cut(write_clip(source / "Walk" / "half.avi", 100, size=(320, 240)), 0.6)
     videos = table_of(source)
     (source / "Run" / "missing.avi").unlink()
+    odd = {"missing": "is missing", "wide": "too many for JPEG", "half": "breaks off"}
     for _ in range(2):
         report = extract_frames(extract_clip, videos, source, folder)
         report = report.set_index("clip")
-        for clip, problem in (
-            ("empty", "the file is empty"),
-            ("missing", "the file is missing"),
-            ("wide", "too many for JPEG"),
-            ("half", "breaks off after "),
-        ):
-            assert problem in report["problem"][clip]
+        assert all(odd[clip] in report["problem"][clip] for clip in odd)
         assert report["problem"]["good"] == "" and report["frames"]["half"] in (2, 3)
         assert len(files_of(folder)) == report["frames"].sum()
-
-
-def test_frames_before_an_undecodable_one_are_kept(tmp_path):
-    def fails_at_the_third(path, clip, folder, per_second):
-        extract_clip(path, clip, folder, 25)
-        (folder / f"{clip}_frame2.jpg").unlink()
-        raise ValueError("frame 2 can't be decoded")
-
-    source = make_dataset(tmp_path / "set", groups=1, clips=1, frames=3)
-    place = table_of(source), source, tmp_path / "train_1"
-    report = extract_frames(fails_at_the_third, *place)
-    told = [2, "frame 2 can't be decoded"]
-    assert report[["frames", "problem"]].to_numpy().tolist() == [told, told]

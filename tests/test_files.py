@@ -1,32 +1,23 @@
 """Files that are whole or not there: CSV and JSON that say when they are damaged."""
 
-import os
-
 from toolbox.store import files
 from toolbox.store.files import read_csv, read_json, whole, write_csv, write_json
 
 import numpy as np
 import pandas as pd
 import pytest
-from clips import as_another_user, cv2
-
-
-def test_a_file_appears_only_when_it_is_complete(tmp_path):
-    target = tmp_path / "new" / "file.txt"
-    with whole(target) as temporary:
-        temporary.write_text("complete")
-        assert not target.exists()
-    assert [*target.parent.iterdir()] == [target] and target.read_text() == "complete"
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
-    target = tmp_path / "file.txt"
-    target.write_text("old")
+def test_a_file_appears_when_complete_and_an_error_leaves_the_old(tmp_path, error):
+    target = tmp_path / "new" / "file.txt"
+    with whole(target) as temporary:
+        temporary.write_text("old")
+        assert not target.exists()
     with pytest.raises(error), whole(target) as temporary:
         temporary.write_text("half of the n")
         raise error
-    assert [*tmp_path.iterdir()] == [target] and target.read_text() == "old"
+    assert [*target.parent.iterdir()] == [target] and target.read_text() == "old"
 
 
 ODD_NAMES = ["a,b.avi", 'say "hi".avi', "走.avi", "100%.avi", "two\nlines.avi"]
@@ -48,15 +39,7 @@ def test_names_come_back_as_they_are_and_numbers_as_numbers(tmp_path):
         read_csv(tmp_path / "table.csv", ["clip", "seconds"])
 
 
-DAMAGED = [
-    b"",
-    b'"clip","frames"\n"a,1\n',
-    b'"clip"\n"a",1,2,3\n"b",1,2,3,4\n',
-    b"\xff",
-]
-
-
-@pytest.mark.parametrize("content", DAMAGED)
+@pytest.mark.parametrize("content", [b"", b'"clip","frames"\n"a,1\n', b"\xff"])
 def test_a_damaged_table_is_named(tmp_path, content):
     with pytest.raises(FileNotFoundError):
         read_csv(tmp_path / "videos.csv")
@@ -65,30 +48,16 @@ def test_a_damaged_table_is_named(tmp_path, content):
         read_csv(tmp_path / "videos.csv")
 
 
-def test_facts_come_back(tmp_path):
-    facts = {"name": "走", "numbers": [1, 2.5], "nothing": None}
-    write_json(tmp_path / "note.json", **facts)
-    assert read_json(tmp_path / "note.json") == facts
-    assert read_json(tmp_path / "none.json") == {}
-    assert read_json(tmp_path / "none.json", list) == []
-
-
 @pytest.mark.parametrize("content", [b"", b'{"done": 3', b"\xff{}", b"[]"])
-def test_a_damaged_note_is_named(tmp_path, content):
-    path = tmp_path / "note.json"
+def test_facts_come_back_and_a_damaged_note_is_named(tmp_path, content):
+    facts, path = {"name": "走", "nothing": None}, tmp_path / "note.json"
+    assert read_json(path) == {} and read_json(path, list) == []
+    write_json(path, **facts)
+    assert read_json(path) == facts
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"note\.json"):
         read_json(path)
     assert path.read_bytes() == content
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows locks files in another way")
-def test_a_locked_note_is_not_taken_for_none(shared_folder):
-    note = shared_folder / "note.json"
-    write_json(note, done=3)
-    note.chmod(0)
-    with as_another_user(), pytest.raises(PermissionError, match=r"note\.json"):
-        read_json(note)
 
 
 def test_what_counts_as_a_whole_jpeg(tmp_path):
@@ -99,11 +68,3 @@ def test_what_counts_as_a_whole_jpeg(tmp_path):
     for content in (b"", b"\xff", jpeg[:2], jpeg[:-1], jpeg[2:], b"\x89PNG" + jpeg):
         path.write_bytes(content)
         assert not files.is_whole_jpeg(path), content[:4]
-
-
-def test_a_frame_too_large_for_jpeg_is_refused(tmp_path):
-    files.write_jpeg(np.zeros((8, 65_500, 3), np.uint8), tmp_path / "fits.jpg")
-    assert cv2.imread(str(tmp_path / "fits.jpg")).shape == (8, 65_500, 3)
-    with pytest.raises(ValueError, match="65501"):
-        files.write_jpeg(np.zeros((65_501, 8, 3), np.uint8), tmp_path / "large.jpg")
-    assert not (tmp_path / "large.jpg").exists()

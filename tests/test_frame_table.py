@@ -12,16 +12,16 @@ from lessons.frames import extract_clip
 
 @pytest.fixture
 def frames(tmp_path):
-    """A dataset and its frames: (folder of frames, table of clips, source)."""
+    """The frames of a dataset: their folder, and the table of clips."""
     source = make_dataset(tmp_path / "set", groups=2, clips=1, frames=5)
     write_clip(source / "Run" / "v_Run_g03_c01.avi", frames=26, fps=2)
     videos, _ = make_video_table(source)
     extract_frames(extract_clip, videos, source, tmp_path / "train_1")
-    return tmp_path / "train_1", videos, source
+    return tmp_path / "train_1", videos
 
 
 def test_each_frame_gets_its_clips_class_and_group_in_the_order_of_time(frames):
-    folder, videos, _ = frames
+    folder, videos = frames
     table, left_out = build_frame_table(folder, videos)
     assert list(table.columns) == ["image", "class", "video", "group"]
     assert left_out.empty and len(table) == len(list(folder.iterdir()))
@@ -33,7 +33,7 @@ def test_each_frame_gets_its_clips_class_and_group_in_the_order_of_time(frames):
 
 
 def test_what_cannot_be_used_is_left_out_with_a_reason(frames):
-    folder, videos, _ = frames
+    folder, videos = frames
     whole = (folder / "v_Run_g01_c01_frame0.jpg").read_bytes()
     foreign = {"foreign.jpg", "v_Run_g09_c01_frame0.jpg", "v_Run_g01_c01_frameX.jpg"}
     for name in foreign:
@@ -47,7 +47,7 @@ def test_what_cannot_be_used_is_left_out_with_a_reason(frames):
 
 
 def test_a_class_is_never_read_off_a_file_name(frames):
-    folder, videos, _ = frames
+    folder, videos = frames
     name = "v_Walk_g01_frame1_frame0.jpg"
     (folder / "v_Run_g01_c01_frame0.jpg").rename(folder / name)
     odd = {"clip": "v_Walk_g01_frame1", "video": "Run/odd.avi", "class": "$5 vs 10"}
@@ -55,11 +55,8 @@ def test_a_class_is_never_read_off_a_file_name(frames):
     assert table.to_numpy().tolist() == [[name, "$5 vs 10", "Run/odd.avi", "g08"]]
 
 
-@pytest.mark.parametrize("make", [True, False])
-def test_no_frames_at_all(frames, tmp_path, make):
-    if make:
-        (tmp_path / "empty").mkdir()
-    with pytest.raises(
-        FileNotFoundError, match=r"empty holds no frames to use.*Run notebook 01 first"
-    ):
-        build_frame_table(tmp_path / "empty", frames[1])
+def test_no_frames_at_all(frames, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "missing"):
+        with pytest.raises(FileNotFoundError, match=rf"{name} holds .*Run notebook 01"):
+            build_frame_table(tmp_path / name, frames[1])

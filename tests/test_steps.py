@@ -35,7 +35,6 @@ def test_facts_come_back_also_where_the_course_was_moved(dataset, tmp_path):
     (tmp_path / "data").rename(tmp_path / "else")
     moved = Dataset("pets", dataset.folder, tmp_path / "else/pets", dataset.weights)
     assert check_step(moved, "04") == {"scale": 10.91, "classes": ["cat", "dog"]}
-    assert check_step(moved, "01") == {}
 
 
 @pytest.mark.parametrize(("there", "missing"), [("", "00"), ("00 01 02", "03")])
@@ -43,15 +42,12 @@ def test_the_first_notebook_that_is_missing_is_named(dataset, there, missing):
     run(dataset, there)
     with pytest.raises(FileNotFoundError, match=rf"Run notebook {missing} first"):
         check_step(dataset, "04")
-    dataset.data.mkdir(parents=True, exist_ok=True)
-    (dataset.data / "record.json").write_text("{}")
-    with pytest.raises(FileNotFoundError, match="older version"):
-        check_step(dataset, "04")
 
 
-@pytest.mark.parametrize(
-    ("again", "then"), [("00", "01"), ("02", "03"), ("00 01 02 03", "04")]
-)
+AGAIN = [("00", "01"), ("02", "03"), ("00 01 02 03", "04")]
+
+
+@pytest.mark.parametrize(("again", "then"), AGAIN)
 @pytest.mark.parametrize("other", [{"content": "other"}, {"rate": 2}])
 def test_what_was_made_from_something_else_by_now_is_named(dataset, again, then, other):
     run(dataset, ALL)
@@ -68,32 +64,26 @@ def test_a_step_that_breaks_off_is_not_finished(dataset):
         raise KeyboardInterrupt
     with pytest.raises(FileNotFoundError, match="Run notebook 04 first"):
         check_step(dataset, "04")
-    check_step(dataset, "03")
 
 
 def test_a_second_writer_is_told_who_is_writing(dataset):
     script = """
-import sys
-from pathlib import Path
+import sys, pathlib
 from toolbox.clips.dataset import Dataset
 from toolbox.store.steps import step
-with step(Dataset("pets", *[Path(sys.argv[1])] * 3), "00", []):
+with step(Dataset("pets", *[pathlib.Path(sys.argv[1])] * 3), "00", []):
     print("written")
 """
-    with (
-        step(dataset, "00", []),
-        pytest.raises(AssertionError, match=f"Process {os.getpid()} is writing"),
-    ):
+    said = pytest.raises(AssertionError, match=f"Process {os.getpid()} is writing")
+    with step(dataset, "00", []), said:
         run_python(script, dataset.data)
     assert run_python(script, dataset.data) == "written\n"
 
 
-@pytest.mark.parametrize("content", [None, "sam"])
 @pytest.mark.parametrize("left", ["02.csv", "frames_02/a.jpg"])
-def test_a_file_that_is_gone_or_cut_off_is_noticed(dataset, left, content):
+def test_a_file_that_is_gone_or_cut_off_is_noticed(dataset, left):
     run(dataset, ALL)
-    (dataset.data / left).unlink()
-    if content:
-        (dataset.data / left).write_text(content)
-    with pytest.raises(FileNotFoundError, match="run notebook 02 again"):
-        check_step(dataset, "04")
+    for damage in (lambda path: path.write_text("sam"), lambda path: path.unlink()):
+        damage(dataset.data / left)
+        with pytest.raises(FileNotFoundError, match="run notebook 02 again"):
+            check_step(dataset, "04")
