@@ -1,14 +1,10 @@
-"""`make classify`: from a folder of class folders and a few videos to answers,
-timelines and annotated copies. One classifier is trained for all tests, on eight clips,
-by a network that is quick to look; VGG16's part is tested with the whole course.
-"""
+"""`make classify`, with one classifier for all tests, trained by a quick network."""
 
 import io
 import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 
 from toolbox.clips.dataset import choose_dataset, find_dataset
@@ -20,7 +16,7 @@ from toolbox.store.files import one_writer, read_csv, write_json
 import classify
 import numpy as np
 import pytest
-from clips import COURSE, cut, disk_of, make_dataset, read_all, write_clip
+from clips import cut, disk_of, make_dataset, read_all, write_clip
 
 from lessons import own_videos
 from lessons.own_videos import SavedClassifier, likeliest, probabilities_of
@@ -55,8 +51,8 @@ def command(course, *options, **variables):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, weights_folder):
-    """A course in which the command trained on two classes to classify a first video:
-    (the course, exit code, what it said, what it complained of).
+    """A course in which the command trained on two classes to classify a first video,
+    and what `command` returned.
     """
     folder = tmp_path_factory.mktemp("classify")
     pets = make_dataset(folder / "pets", groups=4, clips=1, frames=75)
@@ -87,13 +83,11 @@ def course(trained, head, tmp_path, monkeypatch):
 
 @pytest.fixture
 def home(course):
-    """Where its answers are."""
     return course / "classified" / "pets"
 
 
 @pytest.fixture
 def first(trained):
-    """The video that was classified when the course was trained."""
     return trained[0].parent / "first.mp4"
 
 
@@ -107,14 +101,12 @@ def videos(tmp_path):
 
 def whole(folder):
     """Whether all that is written of a video is there, and nothing half written."""
-    outputs = {"timeline.csv", "timeline.jpg", "annotated.mp4", "annotated.mp4.json"}
-    return {path.name for path in folder.iterdir()} == outputs
+    outputs = "annotated.mp4 annotated.mp4.json timeline.csv timeline.jpg"
+    return " ".join(sorted(path.name for path in folder.iterdir())) == outputs
 
 
 def all_whole(home):
-    """Whether the three videos have a folder each, with all that belongs there."""
-    folders = [home / "b", *home.glob("a*")]
-    return len(folders) == 3 and all(map(whole, folders))
+    return sum(map(whole, [home / "b", *home.glob("a*")])) == 3
 
 
 def times_of(folder):
@@ -123,9 +115,7 @@ def times_of(folder):
 
 def predictions(home):
     """The rows of `predictions.csv`, a dict from the video's path."""
-    table = read_csv(home / "predictions.csv")
-    assert not table["video"].duplicated().any()
-    return {row["video"]: row for row in table.to_dict("records")}
+    return read_csv(home / "predictions.csv").set_index("video").to_dict("index")
 
 
 def set_threshold(course, threshold):
@@ -139,15 +129,13 @@ def test_a_first_video_trains_and_is_answered(trained):
     assert (code, complaints) == (0, "")
     assert "Run/broken.avi: the file is empty" in said
     assert "of 4 clips held out, of new groups: 2" in said
-    [line] = [line for line in said.splitlines() if line.startswith("first.mp4: ")]
-    assert "Run" in line and "Walk" in line and line.endswith("in 2.0 s")
+    assert "first.mp4: " in said and "in 2.0 s" in said
     home = course / "classified" / "pets"
     assert whole(home / "first")
     timeline = read_csv(home / "first" / "timeline.csv")
-    assert timeline["start"].iloc[0] == 0 and timeline["end"].iloc[-1] == 2
     [(video, row)] = predictions(home).items()
     assert video.endswith("first.mp4") and row["problem"] == ""
-    assert row["seconds"] == 2 and row["segments"] == len(timeline)
+    assert row["seconds"] == timeline["end"].iloc[-1] == 2
     assert {row["class"], row["second"], row["third"]} >= {"Run", "Walk"}
 
 
@@ -162,22 +150,9 @@ def test_the_captions_of_the_annotated_video_are_the_timeline(course, home, trai
     frames = read_all(home / "both" / "annotated.mp4")
     texts = [f"{name} {chance}%" for name in ("Run", "Walk") for chance in range(101)]
     tiles = np.array([caption_tile(text, frames[0].shape[1]) for text in texts], float)
-    strips = [frame[-tiles.shape[1] :].mean(axis=2) for frame in frames[::5]]
-    nearest = [np.abs(tiles - strip).mean(axis=(1, 2)).argmin() for strip in strips]
-    now = [texts[place].split()[0] for place in nearest]
-    change = round(5 * timeline["end"][0] + 0.49)
-    assert now == ["Run"] * change + ["Walk"] * (30 - change)
-
-
-def test_a_video_of_no_class_is_none_of_these(course, home, videos):
-    set_threshold(course, 1.01)
-    code, said, _ = command(course, videos / "a.mp4")
-    assert code == 0 and "a.mp4: none of these" in said and "101.0%" in said
-    assert set(read_csv(home / "a" / "timeline.csv")["class"]) == {"none of these"}
-    row = predictions(home)[str(videos / "a.mp4")]
-    assert row["class"] == "none of these"
-    assert {row["second"], row["third"]} == {"Run", "Walk"}
-    assert row["probability"] == row["second_probability"] >= row["third_probability"]
+    strips = (frame[-tiles.shape[1] :].mean(axis=2) for frame in frames[::5])
+    walks = [np.abs(tiles - one).mean(axis=(1, 2)).argmin() > 100 for one in strips]
+    assert walks == (np.arange(30) >= round(5 * timeline["end"][0] + 0.49)).tolist()
 
 
 def test_the_verdict_is_the_mean_of_the_windows():
@@ -186,13 +161,9 @@ def test_the_verdict_is_the_mean_of_the_windows():
     assert likeliest(windows, list("abcd"), threshold=0.4) == expected
     refused = [("none of these", 0.4), *expected]
     assert likeliest(windows, list("abcd"), threshold=0.41) == refused
-
-
-@pytest.mark.parametrize("frames", [3, 8, 1007, 1008, 2500])
-def test_windows_are_the_same_in_blocks_as_all_at_once(frames):
-    features = np.random.default_rng(0).random((frames, 2), "float32")
-    found = probabilities_of(features, lambda windows: windows[:, -1], size=8)
-    assert np.array_equal(found, features[min(7, frames - 1) :])
+    features = np.random.default_rng(0).random((2500, 2), "float32")
+    in_blocks = probabilities_of(features, lambda windows: windows[:, -1], size=8)
+    assert np.array_equal(in_blocks, features[7:])
 
 
 def test_a_folder_with_a_broken_video(course, home, videos):
@@ -201,11 +172,10 @@ def test_a_folder_with_a_broken_video(course, home, videos):
     broken, missing = complaints.splitlines()
     assert code == 1 and missing == "/no/clip.mp4: the file is missing"
     assert all_whole(home)
-    rows = predictions(home)  # without the missing one: perhaps it was mistyped
-    names = {"a.mp4", "b.avi", "broken.mp4", "more/a.mp4"}
-    assert len(rows) == 5 and rows.keys() > {str(videos / name) for name in names}
-    row = rows[str(videos / "broken.mp4")]
-    assert row["class"] == "" and broken == f"{row['video']}: {row['problem']}"
+    rows = predictions(home)
+    assert len(rows) == 5  # without the missing one: perhaps it was mistyped
+    row = rows[video := str(videos / "broken.mp4")]
+    assert row["class"] == "" and broken == f"{video}: {row['problem']}"
 
 
 def test_what_is_done_stays_until_what_it_is_made_of_changes(course, home, tmp_path):
@@ -213,8 +183,6 @@ def test_what_is_done_stays_until_what_it_is_made_of_changes(course, home, tmp_p
     assert "in 0.5 s" in command(course, clip)[1]
     times = times_of(folder)
     assert "in 0.5 s" in command(course, clip)[1] and times_of(folder) == times
-    (folder / "timeline.jpg").unlink()
-    assert command(course, clip)[0] == 0 and whole(folder)
     write_clip(clip, frames=20)
     assert "in 1.0 s" in command(course, clip)[1]
     assert predictions(home)[str(clip)]["seconds"] == 1
@@ -232,13 +200,11 @@ def test_interrupted_and_started_again_it_goes_on(course, home, videos, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(own_videos, "annotate", interrupted)
-        code, _, complaints = command(course, videos)
-    assert code == 130 and "Traceback" not in complaints
+        assert command(course, videos)[0] == 130
     before = times_of(home / "a")
     assert not (home / "b" / "annotated.mp4").exists()
     assert command(course, videos)[0] == 0
     assert all_whole(home) and times_of(home / "a") == before
-    assert len(predictions(home)) == 4
 
 
 def test_a_full_disk_ends_in_a_sentence_and_the_next_run_goes_on(course, home, videos):
@@ -252,9 +218,7 @@ def test_a_full_disk_ends_in_a_sentence_and_the_next_run_goes_on(course, home, v
         assert all_whole(home)
 
 
-def test_one_run_at_a_time_by_default_on_the_dataset_chosen_last(
-    course, first, tmp_path
-):
+def test_one_run_at_a_time_on_the_dataset_chosen_last(course, first, tmp_path):
     assert "dataset: pets in " in command(course, first)[1]
     other = make_dataset(tmp_path / "other", groups=2, clips=1, frames=5)
     choose_dataset(other, course)
@@ -262,20 +226,15 @@ def test_one_run_at_a_time_by_default_on_the_dataset_chosen_last(
         code, said, complaints = command(course, first)
     assert code == 1 and f"Process {os.getpid()} is writing" in complaints
     assert "dataset: other in " in said
-    table = read_csv(course / "data" / "other" / "videos.csv")
-    assert table["class"].tolist() == ["Run", "Run", "Walk", "Walk"]
 
 
-def test_new_videos_of_the_dataset_are_told(trained, course, first):
-    new = write_clip(trained[0].parent / "pets" / "Run" / "new.avi", frames=5)
+def test_new_videos_are_told_and_a_classifier_that_does_not_fit_is_none(course, first):
+    pets = first.parent / "pets"
+    new = write_clip(pets / "Run" / "new.avi", frames=5)
     code, said, _ = command(course, first)
     new.unlink()
     assert code == 0 and "pets has changed" in said
-    assert "has changed" not in command(course, first)[1]
-
-
-def test_a_classifier_that_does_not_fit_is_none(trained, course):
-    dataset = find_dataset(trained[0].parent / "pets", course)
+    dataset = find_dataset(pets, course)
     assert read_classifier(dataset)["classes"] == ["Run", "Walk"]
     for path in (dataset.data / "videos.csv", dataset.weights / "classifier.keras"):
         content = path.read_bytes()
@@ -285,57 +244,37 @@ def test_a_classifier_that_does_not_fit_is_none(trained, course):
         path.write_bytes(content)
 
 
-@pytest.mark.parametrize("dataset", ["ucf101", "/no/pets"])
-def test_a_dataset_that_is_not_there(course, videos, dataset):
-    code, _, complaints = command(course, videos, "--dataset", dataset)
-    assert code == 1 and "There is no folder" in complaints and dataset in complaints
-
-
-@pytest.mark.parametrize("options", [[], [""], ["--datasets", "x", "clip.mp4"]])
-def test_wrong_usage_is_told(tmp_path, options):
-    code, _, complaints = command(tmp_path, *options)
-    assert code == 2 and complaints.startswith("usage: ")
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [
+        (["--dataset", "ucf101"], 1, "There is no folder"),
+        (["--dataset", "/no/pets"], 1, "There is no folder"),
+        (["--datasets", "x"], 2, "usage: "),
+        ([""], 2, "usage: "),
+    ],
+)
+def test_what_is_not_there_or_wrongly_used_is_told(course, first, options, code, told):
+    found, _, complaints = command(course, first, *options)
+    assert found == code and told in complaints
 
 
 def test_names_stand_for_files_folders_and_patterns(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     c, d = "deep/er/c.webm", "deep/d.txt"
-    for name in ("a.mp4", "b.MOV", c, d, ".f/g.mp4", "[1].mp4"):
+    for name in ("b.MOV", c, d, ".f/g.mp4", "[1].mp4"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-
-    def found(*names):
-        sources = classify.sources_of(names)
-        return [path.relative_to(tmp_path).as_posix() for path in sources]
-
-    assert found(".") == ["[1].mp4", "a.mp4", "b.MOV", c]
-    assert capsys.readouterr().out == "left out, not videos by their suffix: 1\n"
-    assert found("deep", d, "deep/er/../er/c.webm") == [c, d]
-    assert found("**/*.webm", "[1].mp4", "no.mp4") == [c, "[1].mp4", "no.mp4"]
+    for names, expected in (
+        (["."], ["[1].mp4", "b.MOV", c]),
+        (["deep", d, "deep/er/../er/c.webm"], [c, d]),
+        (["**/*.webm", "[1].mp4", "no.mp4"], [c, "[1].mp4", "no.mp4"]),
+    ):
+        assert classify.sources_of(names) == [tmp_path / name for name in expected]
+    assert "not videos by their suffix: 1\n" in capsys.readouterr().out
 
 
 def test_the_text_of_make_is_a_path_or_words_as_in_a_shell(course, first, tmp_path):
-    for name in ("my clip.mp4", "it's.mp4"):
-        assert command(course, VIDEO=shutil.copy(first, tmp_path / name))[0] == 0
-    code, said, _ = command(course, VIDEO=f"'{tmp_path / 'my clip.mp4'}' {first}")
-    assert code == 0 and "my clip.mp4: " in said and "first.mp4: " in said
-    assert command(course, VIDEO="isn't.mp4")[2] == "There is no video at isn't.mp4."
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
-def test_a_name_that_is_not_unicode_is_told(course, home, tmp_path):
-    path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
-    write_clip(tmp_path / "clip.mp4", frames=5).rename(path)
-    code, _, complaints = command(course, path)
-    assert code == 1 and complaints.startswith(f"{tmp_path}/caf\\xe9.mp4: ")
-    assert predictions(home)[f"{tmp_path}/caf\\xe9.mp4"]["problem"] in complaints
-
-
-@pytest.mark.skipif(not shutil.which("make"), reason="make is not here")
-def test_a_video_passes_through_make_unharmed(tmp_path):
-    (tmp_path / "$5 $(HOME)").mkdir()
-    video = f"VIDEO={tmp_path}/$5 $(HOME)"
-    make = ["make", "-o", ".venv/installed", "classify", f"RUN={sys.executable}", video]
-    done = subprocess.run(make, cwd=COURSE, capture_output=True, text=True)
-    assert done.returncode
-    assert f"There is no video at {tmp_path}/$5 $(HOME)." in done.stderr
+    clip = shutil.copy(first, tmp_path / "it's my clip.mp4")
+    assert command(course, VIDEO=clip)[0] == 0
+    code, said, _ = command(course, VIDEO=f'"{clip}" {first}')
+    assert code == 0 and "it's my clip.mp4: " in said and "first.mp4: " in said

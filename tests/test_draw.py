@@ -8,7 +8,6 @@ import re
 from toolbox.plots import scores
 from toolbox.plots.frames import animate, show_frames
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,20 +20,11 @@ def frame_of(width, height, shade=200):
     return np.full((height, width, 3), shade, np.uint8)
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 def picture_in(page):
     """The picture in an HTML object, and its alternative text."""
     pattern = r'<img alt="([^"]*)" src="data:image/webp;base64,([^"]*)">'
     alt, encoded = re.fullmatch(pattern, page.data).groups()
     return Image.open(io.BytesIO(base64.b64decode(encoded))), html.unescape(alt)
-
-
-# Grids
 
 
 def test_a_grid_shows_each_frame_with_its_title():
@@ -47,10 +37,9 @@ def test_a_grid_shows_each_frame_with_its_title():
     assert len(figure.axes) == 4 and figure.get_suptitle() == "All"
 
 
-def test_of_very_many_frames_some_are_drawn():
+def test_of_very_many_frames_some_are_drawn_and_it_is_told():
     figure = show_frames([frame_of(8, 8)] * 300, map(str, range(300)), 10, title="Kept")
-    titles = [axis.get_title() for axis in figure.axes if axis.images]
-    assert (len(titles), titles[0], titles[-1]) == (70, "0", "299")
+    assert sum(len(axis.images) for axis in figure.axes) == 70
     assert figure.get_suptitle() == "Kept (70 of 300)"
 
 
@@ -62,9 +51,6 @@ def test_names_are_never_formulas():
     scores.draw_confusion(ODD, ODD, ODD).canvas.draw()
 
 
-# Moving pictures
-
-
 def test_an_animation_of_clips_of_any_size():
     clips = [[frame_of(8, 8)], [frame_of(48, 80, shade) for shade in range(3)]]
     clips.append([frame_of(640, 360, 40 * shade) for shade in range(6)])
@@ -72,25 +58,18 @@ def test_an_animation_of_clips_of_any_size():
     assert alt == "Animation: <tiny>, portrait, wide"
     assert picture.n_frames == 6
     assert picture.size == (2 * 128, 2 * (round(128 * 80 / 48) + 16))
-    for moment in (0, 5):
-        picture.seek(moment)
-        shown = np.asarray(picture.convert("RGB")).astype(int)
-        lower_left = shown[229 + 16 + 40, 64]  # in the wide clip's upper part
-        assert abs(lower_left - 40 * moment).max() < 8
+    picture.seek(5)
+    shown = np.asarray(picture.convert("RGB")).astype(int)
+    assert abs(shown[229 + 16 + 40, 64] - 40 * 5).max() < 8  # in the wide clip
 
 
 def test_an_animation_too_large_shows_fewer_moments_for_longer():
-    """A picture of 1000 x 1016 pixels fits 39 times into 40 million: of 100 moments
-    every third is shown.
-    """
+    """1000 x 1016 pixels fit 39 times into 40 million: every third of 100 is shown."""
     clip = [frame_of(16, 16, 60 * (moment // 3 % 4)) for moment in range(100)]
     picture, _ = picture_in(animate([clip], ["x"], width=1000, frames_per_second=10))
     assert picture.n_frames == 34
     picture.load()
     assert picture.info["duration"] == 300
-
-
-# Scores
 
 
 def test_the_confusion_matrix_counts_all_predictions():
@@ -101,7 +80,13 @@ def test_the_confusion_matrix_counts_all_predictions():
     counts = np.asarray(axis.images[0].get_array())
     assert counts.tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
     assert [label.get_text() for label in axis.get_yticklabels()] == classes
-    assert [text.get_text() for text in axis.texts] == ["1"] * 4
+
+
+def test_the_trade_off_marks_the_threshold():
+    """At 0.5 three of four known clips pass, and one of two strangers is refused."""
+    known, strangers = np.array([0.9, 0.5, 0.6, 0.2, np.nan]), np.array([0.4, 0.7])
+    [axis] = scores.draw_trade_off(known, strangers, 0.5).axes
+    assert [*axis.lines[-1].get_xdata(), *axis.lines[-1].get_ydata()] == [0.75, 0.5]
 
 
 def test_the_curve_says_what_the_fewest_clips_teach():
@@ -113,28 +98,15 @@ def test_the_curve_says_what_the_fewest_clips_teach():
     assert [len(line.get_xdata()) for line in axis.lines[:2]] == [2, 2]
 
 
-def test_the_trade_off_marks_the_threshold():
-    """At 0.5 three of four known clips pass, and one of two strangers is refused."""
-    known, strangers = np.array([0.9, 0.5, 0.6, 0.2, np.nan]), np.array([0.4, 0.7])
-    [axis] = scores.draw_trade_off(known, strangers, 0.5).axes
-    assert axis.get_title() == "75% pass, 50% of clips of unknown classes don't"
-    assert [*axis.lines[-1].get_xdata(), *axis.lines[-1].get_ydata()] == [0.75, 0.5]
-
-
 def test_intervals_are_drawn_from_above_as_the_rows_come():
     rows = [{"method": "vote", "accuracy": 0.5, "low": 0.4, "high": 0.6}]
     rows += [{"method": "$mean_1$", "accuracy": 0.7, "low": None, "high": None}]
     beside = "on training groups", [None, 0.8]
     [axis] = scores.draw_intervals(rows, 1 / 14, "Better", beside, "test").axes
-    assert axis.get_title(loc="left") == "Better" and axis.get_xlim() == (0, 1)
     labels = [label.get_text() for label in axis.get_yticklabels()]
     assert labels == ["vote", "$mean_1$"]
     top, bottom = axis.transData.transform([(0, 0), (0, 1)])[:, 1]
     assert top > bottom
-    interval, found, beside, chance = (line.get_xydata() for line in axis.lines)
+    interval, found, beside, _ = (line.get_xydata() for line in axis.lines)
     assert interval.tolist() == [[0.4, 0], [0.6, 0]]
-    assert found.tolist() == [[0.5, 0], [0.7, 1]]
-    assert np.isnan(beside[0, 0]) and beside[1].tolist() == [0.8, 1]
-    assert chance[:, 0].tolist() == [1 / 14] * 2
-    texts = [text.get_text() for text in axis.figure.legends[0].get_texts()]
-    assert texts == ["test", "on training groups", "chance, 7%"]
+    assert found.tolist() == [[0.5, 0], [0.7, 1]] and beside[1].tolist() == [0.8, 1]

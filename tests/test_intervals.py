@@ -2,11 +2,7 @@
 
 from itertools import combinations_with_replacement, permutations
 
-from toolbox.evaluation.intervals import (
-    difference_over_groups,
-    in_points,
-    verdict,
-)
+from toolbox.evaluation.intervals import difference_over_groups, verdict
 
 import numpy as np
 import pytest
@@ -97,9 +93,7 @@ def test_three_groups_cover_the_truth_exactly():
 def test_more_groups_cover_the_truth_in_simulated_cases(count, accuracy):
     cases, random = 2500, np.random.default_rng(count)
     correlation = random.uniform(0.02, 0.2, size=(cases, 1))
-    draws = betabinomial(accuracy, correlation).rvs(
-        size=(cases, count), random_state=random
-    )
+    draws = betabinomial(accuracy, correlation).rvs((cases, count), random)
     low, high = np.array([interval_over_groups(*clips_of(right)) for right in draws]).T
     assert 0.93 < np.mean((low <= accuracy) & (accuracy <= high)) < 0.97
 
@@ -107,10 +101,8 @@ def test_more_groups_cover_the_truth_in_simulated_cases(count, accuracy):
 def gains(accuracies, correlation, cases, count):
     """(gain, groups) in each simulated case: what the second of two methods gains."""
     random = np.random.default_rng(count)
-    draws = [
-        betabinomial(accuracy, correlation).rvs((cases, count), random)
-        for accuracy in accuracies
-    ]
+    methods = (betabinomial(accuracy, correlation) for accuracy in accuracies)
+    draws = (method.rvs((cases, count), random) for method in methods)
     for one, other in zip(*draws, strict=True):
         right, groups = clips_of(one)
         yield clips_of(other)[0].astype(float) - right, groups
@@ -151,7 +143,6 @@ def test_differences_of_two_methods_cover_the_truth_in_simulated_cases(count):
         ([0.2, 0.2, 0.2, 0.2, 0.2, -0.4], "no difference shown"),
         ([0, 0, 0, 0, 0, 0], "no difference shown"),
         ([0.2] * 5, "can't tell (5 groups)"),
-        ([1], "can't tell (1 group)"),
     ],
 )
 def test_verdicts_by_hand(values, expected):
@@ -167,10 +158,3 @@ def test_two_equal_methods_are_seldom_told_apart(count):
 def test_a_clear_difference_is_found():
     found = [verdict(*case) for case in gains((0.5, 0.7), 0.05, 200, 10)]
     assert found.count("better") > 150 and "worse" not in found
-
-
-# Mean 0.2, deviation 0.1 between three groups: 0.2 -+ 4.303 * 0.1 / sqrt(3)
-def test_a_difference_in_points():
-    gain, groups = clips_of([1, 2, 3], size=10)
-    assert in_points(gain.astype(float), groups) == "+20 (-5 to +45)"
-    assert in_points(gain[:10].astype(float), groups[:10]) == "+10"

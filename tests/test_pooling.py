@@ -1,6 +1,4 @@
-"""Notebook 06: descriptions of clips, linear classifiers, frames that decide
-together.
-"""
+"""Notebook 06: descriptions of clips, linear classifiers, frames that vote."""
 
 from toolbox.models.clip_features import as_array
 
@@ -39,40 +37,29 @@ def test_means_and_deviations_by_hand():
     assert mean_and_deviation(CLIPS) == pytest.approx(np.array(expected))
 
 
-def some_rows(classes, count=120):
-    """Rows (n, 3) on very different scales, whose first tells the class, and labels."""
-    rng = np.random.default_rng(0)
-    labels = np.array(classes)[np.arange(count) % len(classes)]
-    rows = rng.normal(size=(count, 3)) * (1, 1000, 0.001)
-    rows[:, 0] += 4 * (np.arange(count) % len(classes))
-    return rows, labels
-
-
-def test_a_linear_classifier_standardises_and_learns():
-    rows, labels = some_rows(["a", "b", "c"])
-    fitted = linear_classifier().fit(rows, labels)
-    assert fitted.score(rows, labels) > 0.9
-    scaled = rows * (1, 0.001, 1000)
-    same = linear_classifier().fit(scaled, labels).predict_proba(scaled)
-    assert same == pytest.approx(fitted.predict_proba(rows), abs=1e-3)
-
-
 @pytest.mark.parametrize("classes", [["a", "b"], ["a", "b", "c"]])
-def test_a_softmax_layer_answers_as_the_classifier(classes):
-    rows, labels = some_rows(classes)
-    fitted = linear_classifier().fit(rows, labels)
-    kernel, bias = lesson_06.as_softmax(fitted)
-    assert softmax(rows @ kernel + bias, axis=1) == pytest.approx(
-        fitted.predict_proba(rows)
+def test_a_linear_classifier_standardises_and_answers_as_a_softmax_layer(classes):
+    """Rows (n, 3) on very different scales, whose first tells the class."""
+    rng, number = np.random.default_rng(0), np.arange(120) % len(classes)
+    rows, labels = (
+        rng.normal(size=(120, 3)) * (1, 1000, 0.001),
+        np.array(classes)[number],
     )
+    rows[:, 0] += 4 * number
+    fitted = linear_classifier().fit(rows, labels)
+    said, scaled = fitted.predict_proba(rows), rows * (1, 0.001, 1000)
+    assert fitted.score(rows, labels) > 0.9
+    same = linear_classifier().fit(scaled, labels).predict_proba(scaled)
+    assert same == pytest.approx(said, abs=1e-3)
+    kernel, bias = lesson_06.as_softmax(fitted)
+    assert softmax(rows @ kernel + bias, axis=1) == pytest.approx(said)
 
 
 class Says(ClassifierMixin, BaseEstimator):
     """Says of a frame what its features are; remembers what it learned."""
 
     def fit(self, rows, labels):
-        self.classes_ = np.unique(labels)
-        self.learned = rows.tolist(), list(labels)
+        self.classes_, self.learned = np.unique(labels), (rows.tolist(), list(labels))
         return self
 
     def predict_proba(self, rows):
@@ -93,26 +80,16 @@ def fitted_frames(vote):
     return model.fit(as_array(FRAMES), np.array(["run", "walk", "jump"]))
 
 
-def test_each_frame_is_learned_with_its_clips_label():
-    model = fitted_frames(True)
-    rows, labels = model.model_.learned
-    assert rows == np.concatenate(FRAMES).tolist()
-    assert labels == ["run"] * 3 + ["walk"] + ["jump"] * 2
-    assert model.classes_.tolist() == ["jump", "run", "walk"]
-
-
-def test_shares_of_votes_by_hand():
+def test_frames_learn_their_clips_label_and_decide_by_votes_or_by_means():
     model, clips = fitted_frames(True), as_array(FRAMES)
+    labels = ["run"] * 3 + ["walk"] + ["jump"] * 2
+    assert model.model_.learned == (np.concatenate(FRAMES).tolist(), labels)
     expected = [[1 / 3, 2 / 3, 0], [0, 0, 1], [1 / 2, 1 / 2, 0]]
     said = model.predict_proba(clips)
     assert said == pytest.approx(np.array(expected), abs=1e-5)
     assert said.sum(axis=1) == pytest.approx(1)
     assert model.predict(clips).tolist() == ["run", "walk", "run"]  # the tie: by sums
     assert model.predict(as_array([FRAMES[2][:, [1, 0, 2]]])).tolist() == ["jump"]
-
-
-def test_mean_probabilities_by_hand():
-    model, clips = fitted_frames(False), as_array(FRAMES)
-    expected = [[1.6 / 3, 0.8 / 3, 0.6 / 3], [0.2, 0.3, 0.5], [0.3, 0.55, 0.15]]
-    assert model.predict_proba(clips) == pytest.approx(np.array(expected))
+    model, sums = fitted_frames(False), np.stack([one.mean(axis=0) for one in FRAMES])
+    assert model.predict_proba(clips) == pytest.approx(sums)
     assert model.predict(clips).tolist() == ["jump", "walk", "run"]

@@ -22,11 +22,8 @@ def test_what_compiled_libraries_say_is_hidden_until_the_block_ends(capfd):
 def test_keras_is_imported_quietly_and_only_when_it_is_used():
     code = "import toolbox.page, sys; assert 'keras' not in sys.modules\n"
     code += "from toolbox.page import keras; assert keras.Model"
+    command = [sys.executable, "-c", code]
     run = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=COURSE / "notebooks",
-        capture_output=True,
-        text=True,
-        check=True,
+        command, cwd=COURSE / "notebooks", capture_output=True, check=True
     )
-    assert (run.stdout, run.stderr) == ("", "")
+    assert (run.stdout, run.stderr) == (b"", b"")

@@ -20,21 +20,19 @@ def test_a_notebook_replaces_its_own_rows_and_no_others(tmp_path):
     assert read_results(path).equals(rows)
 
 
-@pytest.mark.parametrize("content", ["[", "{}"])
-def test_damaged_results_are_named_and_left_alone(tmp_path, content):
+def test_damaged_results_are_named_and_left_alone(tmp_path):
     path = tmp_path / "results.json"
-    path.write_text(content)
+    path.write_text("[")
     with pytest.raises(ValueError, match=r"results\.json is damaged"):
         record_results(path, "05", [{"method": "new"}])
-    assert path.read_text() == content
+    assert path.read_text() == "["
 
 
 def test_datasets_side_by_side(tmp_path):
     for name, accuracy in (("one", 0.5), ("two", 0.25)):
         row = {"method": "vote", "part": "test", "accuracy": accuracy, "n": 8}
-        record_results(
-            tmp_path / name / "results.json", "06", [row, row | {"part": "validation"}]
-        )
+        path = tmp_path / name / "results.json"
+        record_results(path, "06", [row, row | {"part": "validation"}])
     table = side_by_side(tmp_path, "06", "test")
     assert table.columns.tolist() == ["one, n = 8", "two, n = 8"]
     assert table.loc["vote"].tolist() == [50, 25]

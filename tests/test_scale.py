@@ -1,6 +1,4 @@
-"""Notebook 12: features by many processes, equal to the store's, whatever happens
-meanwhile.
-"""
+"""Notebook 12: features by many processes, equal to the store's."""
 
 from functools import partial
 
@@ -53,18 +51,15 @@ def check_the_broken(clips, parts):
     assert all(of_clip.shape == (4, 512) for of_clip in features.values())
 
 
-@pytest.fixture(scope="module")
-def network(weights_folder):
-    """VGG16 as the shared store runs it, pooled."""
-    return vgg16_backbone(weights_folder, preprocess_input, ENGINE).using(pooled=True)
-
-
 @pytest.fixture
-def plain_loop(network, weights_folder, tmp_path):
-    """The plain loop in this process, and where it puts its parts."""
+def plain_loop(weights_folder, tmp_path):
+    """The plain loop in this process, its network and where it puts its parts."""
+    network = vgg16_backbone(weights_folder, preprocess_input, ENGINE).using(
+        pooled=True
+    )
     parts = Parts(tmp_path / "parts")
     worker = scale.FeatureWorker(weights_folder, parts.root, ENGINE, 3, network=network)
-    return partial(scale.plain_loop, worker=worker, rate=2), parts
+    return partial(scale.plain_loop, worker=worker, rate=2), network, parts
 
 
 def test_notebook_12_computes_what_the_others_keep(course, pocket):
@@ -77,10 +72,8 @@ def test_notebook_12_computes_what_the_others_keep(course, pocket):
     assert len(clips) == 8 and clips.is_unique
 
 
-def test_the_plain_loop_computes_what_the_store_keeps(
-    broken_clips, plain_loop, network
-):
-    by_loop, parts = plain_loop
+def test_the_plain_loop_computes_what_the_store_keeps(broken_clips, plain_loop):
+    by_loop, network, parts = plain_loop
     reports = list(go_on(broken_clips, parts, by_loop))
     assert all(r["decoded"] <= r["started"] <= r["finished"] for r in reports)
     check_the_broken(broken_clips, parts)
@@ -91,31 +84,23 @@ def test_the_plain_loop_computes_what_the_store_keeps(
         assert apart.max() <= 2**-8
     again = list(go_on(broken_clips, parts, by_loop))
     assert sum(report["clips"] for report in again) == 4  # the broken are tried again
-    check_the_broken(broken_clips, parts)
 
 
-@pytest.fixture(scope="module")
-def running_ray():
-    """Ray on this machine, for the test that needs it."""
+def test_a_killed_worker_loses_nothing(
+    broken_clips, plain_loop, weights_folder, tmp_path, request
+):
+    """Broken clips among the work; a real process is killed; features are equal."""
     import toolbox
 
     import lessons
 
     cluster.start_ray(modules=[lessons, toolbox], seats=3)
-    yield
-    ray.shutdown()
-
-
-def test_a_killed_worker_loses_nothing(
-    running_ray, broken_clips, plain_loop, weights_folder, tmp_path
-):
-    """Broken clips among the work; a real process is killed; features are equal."""
-    by_ray, (by_loop, parts) = Parts(tmp_path / "ray"), plain_loop
+    request.addfinalizer(ray.shutdown)
+    by_ray, (by_loop, _, parts) = Parts(tmp_path / "ray"), plain_loop
     pool = {"weights": str(weights_folder), "parts": by_ray.root}
     pool |= {"engine": ENGINE, "threads": 1, "batch": 4}
-    compute = partial(
-        scale.ray_pipeline, workers=1, settings=pool, clips_a_part=1, rate=2
-    )
+    settings = {"settings": pool, "clips_a_part": 1, "rate": 2}
+    compute = partial(scale.ray_pipeline, workers=1, **settings)
     workers = []
     for report in go_on(broken_clips, by_ray, compute):
         workers.append(report["worker"])

@@ -1,6 +1,4 @@
-"""toolbox.plots.timeline: the picture, the captions and the measures of a video's
-segments.
-"""
+"""The picture, the captions and the measures of a video's segments."""
 
 from toolbox.evaluation.segments import (
     frame_accuracy,
@@ -10,18 +8,11 @@ from toolbox.evaluation.segments import (
 )
 from toolbox.plots.timeline import caption_at, colours_of, draw_timeline
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 CLASSES = ["Jump", "Run", "Walk"]
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def table(*rows, columns="start end class"):
@@ -32,15 +23,14 @@ def found(*rows):
     return table(*rows, columns="start end class probability")
 
 
-def frames(count, width=64, height=48):
-    return [np.full((height, width, 3), 20 * k, np.uint8) for k in range(count)]
+def frames(count):
+    return [np.full((48, 64, 3), 20 * k, np.uint8) for k in range(count)]
 
 
 # Walk for 2 seconds, nothing for 1, Run for 3, at 4 moments a second
 SEGMENTS = table((0, 2, "Walk"), (2, 3, "none of these"), (3, 6, "Run"))
-MOMENTS = np.array(
-    [[0.1, 0.1, 0.8]] * 8 + [[0.3, 0.3, 0.4]] * 4 + [[0.2, 0.7, 0.1]] * 12
-)
+MOMENTS = [[0.1, 0.1, 0.8]] * 8 + [[0.3, 0.3, 0.4]] * 4 + [[0.2, 0.7, 0.1]] * 12
+MOMENTS = np.array(MOMENTS)
 
 
 def texts(axis):
@@ -63,8 +53,6 @@ def test_frames_curves_and_bars_share_the_time():
     figure = draw_timeline(frames(4), MOMENTS, SEGMENTS, CLASSES, 4, truth, "Found")
     strip, curves, bar = figure.axes
     assert [axis.get_xlim() for axis in figure.axes] == [(0, 6)] * 3
-    places = [axis.get_position() for axis in figure.axes]
-    assert len({(place.x0, place.x1) for place in places}) == 1
     middles = [np.mean(image.get_extent()[:2]) for image in strip.images]
     assert middles == pytest.approx([0.75, 2.25, 3.75, 5.25])
     assert [image.get_array()[0, 0, 0] for image in strip.images] == [0, 20, 40, 60]
@@ -80,42 +68,20 @@ def test_frames_curves_and_bars_share_the_time():
         [(0, 2.5, colour["Walk"]), (2.5, 6, grey)],
     ]
     assert texts(bar) == ["Walk", "none of these", "Run", "Walk", "Cat"]
-    assert [label.get_text() for label in bar.get_yticklabels()] == ["found", "truth"]
-    assert bar.get_xlabel() == "time in the video (seconds)"
-
-
-@pytest.mark.parametrize(
-    ("shape", "count"), [((64, 48), 10), ((48, 64), 3), ((48, 480), 1), ((480, 48), 3)]
-)
-def test_frames_keep_their_shape_inside_their_part_of_the_time(shape, count):
-    figure = draw_timeline(frames(count, *shape), MOMENTS, SEGMENTS, CLASSES, 4)
-    figure.canvas.draw()
-    strip = figure.axes[0]
-    for place, image in enumerate(strip.images):
-        left, right = image.get_extent()[:2]
-        assert left >= 6 * place / count - 1e-9
-        assert right <= 6 * (place + 1) / count + 1e-9
-        box = image.get_window_extent()
-        assert box.width / box.height == pytest.approx(shape[0] / shape[1])
-        assert box.height <= 1.6 * figure.dpi + 1e-6
 
 
 def test_two_hours_of_a_hundred_classes():
-    """200 segments of 36 s: at even places of class 0, else of 0, 1, 2, ... 99."""
+    """200 segments of 36 s: at even places of class 0, else of 0, 1, ... 99."""
     classes = [f"class {place} with a long name" for place in range(101)]
+    assert len(set(map(tuple, colours_of(classes).values()))) == 102
     labels = [0 if place % 2 == 0 else place // 2 for place in range(200)]
     moments = np.full((28_800, 101), 0.001)
     moments[np.arange(28_800), np.repeat(labels, 144)] = 0.9
-    start, names = 36.0 * np.arange(200), [classes[label] for label in labels]
-    segments = pd.DataFrame({"start": start, "end": start + 36, "class": names})
-    figure = draw_timeline(frames(10), moments, segments, classes, 4)
-    figure.canvas.draw()
-    _, curves, bar = figure.axes
-    assert bar.get_xlim() == (0, 120)
-    assert bar.get_xlabel() == "time in the video (minutes)"
+    rows = [(36 * k, 36 * k + 36, classes[label]) for k, label in enumerate(labels)]
+    _, curves, bar = draw_timeline(frames(10), moments, table(*rows), classes, 4).axes
+    assert bar.get_xlim() == (0, 120)  # minutes
     assert texts(bar) == [] and len(bar_of(bar.collections[0])) == 200  # no name fits
-    assert len(curves.patches) == 5 and legend_of(curves)[0] == "class 0 with a lo…"
-    assert curves.get_legend().get_window_extent().x1 < figure.bbox.x1
+    assert len(curves.patches) == 5
     values, edges, _ = curves.patches[0].get_data()
     assert len(values) <= 500
     # class 0 has 101 of the 200 segments: 14,544 of the 28,800 moments
@@ -123,60 +89,13 @@ def test_two_hours_of_a_hundred_classes():
     assert np.average(values, weights=np.diff(edges)) == pytest.approx(mean)
 
 
-def test_names_are_drawn_where_they_fit():
-    """Over 100 s the axis is 9.9 inches wide: 1 s is a tenth of an inch."""
-    long, spans = "A long name", [(0, 50), (51, 57), (57, 100)]
-    segments = table((0, 50, long), (50, 51, "B"), (51, 57, long), (57, 100, "B"))
-    moments = np.full((400, 2), 0.5)
-    bar = draw_timeline(frames(5), moments, segments, [long, "B"], 4).axes[2]
-    assert texts(bar) == ["A long name", "A l…", "B"]
-    for text, (start, end) in zip(bar.texts, spans, strict=True):
-        box = text.get_window_extent()
-        corners = bar.transData.inverted().transform([(box.x0, 0), (box.x1, 0)])
-        assert start <= corners[0, 0] <= corners[1, 0] <= end
-
-
-def test_the_segments_decide_which_classes_matter():
-    """G is above the others for a moment; the rest follow by their mean probability."""
-    moments = np.tile([0.3, 0.2, 0.15, 0.12, 0.11, 0.1, 0.02], (8, 1))
-    moments[:2] = [0, 0, 0, 0, 0, 0, 1]
-    segments = table((0, 0.5, "G"), (0.5, 2, "none of these"))
-    figure = draw_timeline(frames(2), moments, segments, list("ABCDEFG"), 4)
-    assert legend_of(figure.axes[1]) == ["G", "A", "B", "C", "D"]
-
-
-def test_each_class_has_a_colour_of_its_own():
-    classes = [f"class{place}" for place in range(101)]
-    colours = colours_of(classes)
-    assert len({tuple(np.round(colour, 3)) for colour in colours.values()}) == 102
-    few = colours_of(classes[:5])
-    assert all(few[name] == colours[name] for name in few)
-
-
-@pytest.mark.filterwarnings("ignore:Glyph")
-def test_names_may_be_odd():
-    names = ["$5_vs_$10", "_hidden", "走る", "two words"]
-    segments = pd.DataFrame({"start": range(4), "end": range(1, 5), "class": names})
-    moments = np.repeat(np.eye(4), 4, axis=0)
-    figure = draw_timeline(frames(4), moments, segments, names, 4, title="100 % of $x$")
-    figure.canvas.draw()
-    assert sorted(legend_of(figure.axes[1])) == sorted(names)
-    assert texts(figure.axes[2]) == names
-
-
-@pytest.mark.parametrize("fps", [1, 25, 30000 / 1001])
-def test_captions_are_those_of_the_segments_at_every_frame(fps):
+def test_a_caption_has_its_segments_class_and_its_moments_probability():
     caption = caption_at(SEGMENTS, MOMENTS, CLASSES, 4)
-    times = np.arange(int(8 * fps)) / fps  # two seconds more than there are segments
+    times = np.arange(240) * 1001 / 30000  # two seconds more than there are segments
     expected = np.where(times < 3, "none of these", "Run 70%")
     expected[times < 2] = "Walk 80%"
     assert [caption(time) for time in times] == expected.tolist()
-
-
-def test_a_caption_has_the_probability_of_its_moment():
-    """A short run was merged into its neighbour: the segment's class, though another
-    is likelier; in the middle of a moment it is still that moment's.
-    """
+    # a short run was merged into its neighbour: the segment's class is shown
     moments = np.array([[0.874, 0.126], [0.3, 0.7], [0.996, 0.004]])
     caption = caption_at(table((0, 3, "A")), moments, ["A", "B"], 1)
     said = [caption(seconds) for seconds in (0, 0.99, 1, 1.5, 2, 100)]
@@ -191,9 +110,8 @@ NO = "none of these"
     [
         # of 10 s, right from 0 to 2 and from 4 to 9
         ([(0, 4, "A"), (4, 10, "B")], [(0, 2, "A"), (2, 9, "B"), (9, 10, NO)], 0.7),
-        # where there is no true segment, nothing counts: right are 2 to 3 and 6 to 7
+        # only true segments count: right are 2 to 3 and 6 to 7
         ([(1, 3, "A"), (5, 7, NO)], [(0, 2, "B"), (2, 5.5, "A"), (6, 8, NO)], 0.5),
-        ([(1, 3, "A"), (5, 7, NO)], [(0, 2, "A")], 0.25),
     ],
 )
 def test_frame_accuracy_by_hand(truth, segments, expected):
@@ -226,9 +144,7 @@ def test_mean_average_precision_by_hand(truth, segments, iou, expected):
 
 
 def test_a_segment_counts_in_its_own_video():
-    """Of three true segments, only b's is found where it is (second: precision 1/2):
-    1/6.
-    """
+    """Of three, only b's is found where it is (second: precision 1/2): 1/6."""
     truth = table(A, LATER, (20, 24, "A")).assign(video=list("abc"))
     truth.index = [0, 0, 0]  # as pd.concat leaves it
     segments = found((*A, 3), (*LATER, 2), (*LATER, 1)).assign(video=list("bba"))
@@ -259,9 +175,8 @@ def test_segments_by_hand(likeliest, expected):
 
 
 def test_films_are_scored_by_their_clips():
-    """Two clips of one class in a row are one true segment. A film whose segments
-    are all found, and one of which nothing is: half of the frames, and half of each
-    class's segments.
+    """Clips of one class in a row are one true segment. All of a film is found, and
+    nothing of another.
     """
     a, b = ("A", np.zeros((8, 1))), ("B", np.ones((4, 1)))
 

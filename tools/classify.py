@@ -1,11 +1,9 @@
 """Say what videos show, and when: `python tools/classify.py --help` says how.
 
-The classifier of a dataset is made first where it is missing. TensorFlow, which comes
-with the lesson, is imported only when there is a video to look at.
+TensorFlow, which comes with the lesson, is imported only when there is a video to see.
 """
 
 import argparse
-import errno
 import glob
 import os
 import shlex
@@ -38,9 +36,7 @@ import pandas as pd
 
 
 def main():
-    """Classify the videos that the command line names; returns the exit code: 1 if
-    one of them could not be read, else 0.
-    """
+    """Classify the videos named; returns 1 if one of them could not be read, else 0."""
     os.environ.setdefault("MPLBACKEND", "agg")
     warnings.filterwarnings("ignore", "Glyph")  # a letter of a name that the font lacks
     sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
@@ -48,8 +44,7 @@ def main():
     try:
         return classify_all(options)
     except (OSError, RuntimeError, ValueError) as error:
-        full = getattr(error, "errno", None) == errno.ENOSPC
-        if full or "No space left" in str(error):  # HDF5 says it in words
+        if "No space left" in str(error):  # HDF5 has no errno, but says so
             sys.exit("The disk is full: make room, then run the same command again.")
         sys.exit(str(error))
 
@@ -62,12 +57,9 @@ def parse_options():
     )
     several = 'a video, a folder with videos in it, or a pattern such as "clips/*.mp4"'
     parser.add_argument("videos", nargs="*", metavar="VIDEO", help=several)
-    parser.add_argument(
-        "--dataset",
-        default=os.environ.get("DATASET"),
-        help='what to learn from: "mocap", "ucf101" or a folder of class folders'
-        " (default: the dataset that was chosen last)",
-    )
+    learn = '"mocap", "ucf101" or a folder of class folders (default: the last chosen)'
+    last = os.environ.get("DATASET")
+    parser.add_argument("--dataset", default=last, help=f"what to learn from: {learn}")
     parser.add_argument("--course", type=Path, default=COURSE, help=argparse.SUPPRESS)
     options = parser.parse_args()
     text = os.environ.get("VIDEO", "")
@@ -82,9 +74,7 @@ def parse_options():
 
 
 def matches_of(name, folder=None):
-    """The paths that a name stands for: that path, or what it matches as a pattern,
-    in a folder. What is hidden is left out.
-    """
+    """The path of a name, or what matches it in a folder as a pattern, none hidden."""
     name, find = str(Path(name).expanduser()), partial(glob.glob, root_dir=folder)
     return find(glob.escape(name)) or sorted(find(name, recursive=True))
 
@@ -92,9 +82,8 @@ def matches_of(name, folder=None):
 def sources_of(names):
     """The videos that names stand for: a list of paths, each once.
 
-    A folder stands for the videos in it and its folders, by their suffix; what is
-    hidden is left out, and a line says how many others there are. A name that nothing
-    has stands for itself, and is reported like a file that can't be read.
+    A folder stands for the videos in it and its folders, by their suffix; a line says
+    how many other files it has. A name that nothing has stands for itself.
     """
     sources, others = [], 0
     for match in (Path(m) for name in names for m in matches_of(name) or [name]):
@@ -111,9 +100,7 @@ def sources_of(names):
 
 
 def classify_all(options):
-    """Classify all videos, one after the other, and print the answers; returns the
-    exit code.
-    """
+    """Classify all videos and print the answers; returns the exit code."""
     sources = sources_of(options.videos)
     if not any(source.is_file() for source in sources):
         raise ValueError(f"There is no video at {', '.join(options.videos)}.")
@@ -127,9 +114,8 @@ def classify_all(options):
 
 
 def dataset_of(choice, course):
-    """The Dataset that was asked for (once its table is there, it is remembered), or
-    else the one chosen last. The table of clips is made if it is missing, as
-    notebook 00 makes it.
+    """The Dataset asked for (it is remembered then), or else the one chosen last. Its
+    table of clips is made if it is missing, as notebook 00 makes it.
     """
     advice = "Check the path, or name another: make classify DATASET=/path/to/folder."
     dataset = open_dataset(choice, course=course, advice=advice)
@@ -159,9 +145,7 @@ def dataset_of(choice, course):
 
 
 def classifier_of(dataset):
-    """The SavedClassifier of a dataset, which is trained if it is missing or no longer
-    fits the table of clips.
-    """
+    """The SavedClassifier of a dataset, trained if it is missing or of other clips."""
     from toolbox.models import MODEL, read_classifier
 
     from lessons.own_videos import SavedClassifier, train_classifier
@@ -175,9 +159,7 @@ def classifier_of(dataset):
 
 
 def answer(source, classifier, home):
-    """Say what a video shows, and put it into `predictions.csv` in place of an earlier
-    row; returns whether the video could be read.
-    """
+    """Say what a video shows, and in `predictions.csv`; returns whether it was read."""
     from lessons.own_videos import RANKS, classify_video
 
     folder = folder_for(source, home)
@@ -190,8 +172,7 @@ def answer(source, classifier, home):
         row = {"video": name, "class": "", "problem": problem}
         print(f"{name}: {problem}", file=sys.stderr)
     if source.exists():  # else it is a mistyped name
-        ranks = [rank for pair in RANKS for rank in pair]
-        columns = ["video", *ranks, "seconds", "segments", "problem"]
+        columns = ["video", *sum(RANKS, ()), "seconds", "segments", "problem"]
         path = home / "predictions.csv"
         rows = read_csv(path, columns).to_dict("records") if path.exists() else []
         rows = [old for old in rows if old["video"] != row["video"]] + [row]
@@ -201,8 +182,8 @@ def answer(source, classifier, home):
 
 
 def folder_for(source, home):
-    """The folder in `home` for what is written of a video: it has the video's name,
-    and a digest of its path, too, where the answers for another one are there already.
+    """The folder in `home` for a video: it has the video's name, and a digest of its
+    path, too, where another one's answers are there already.
     """
     folder = home / source.stem[:60]
     owner = read_note(folder / "annotated.mp4").get("row", {}).get("video")
@@ -220,8 +201,8 @@ def in_words(row, threshold):
     if refused:
         named = f"{NONE} (a class is named from {threshold:.1%} on; {named})"
     count, problem = row["segments"], row["problem"] and f"; {row['problem']}"
-    segments = f"{count} segment{'s' * (count != 1)} in {row['seconds']:.1f} s"
-    return f"{named}; {segments}{problem}"
+    many = "s" * (count != 1)
+    return f"{named}; {count} segment{many} in {row['seconds']:.1f} s{problem}"
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ def check_groups(labels, groups):
     them from. Raises ValueError if all clips are of one group.
     """
     if len(set(groups)) < 2:
-        raise ValueError(
-            "All training clips are of one group: none is left to judge by. Give groups"
-            " in names, folders or groups.csv, and run notebook 00 again."
+        advice = (
+            "Give groups in names, folders or groups.csv, and run notebook 00 again."
         )
+        raise ValueError(f"All training clips are of one group. {advice}")
     count = pd.Series(groups).groupby(labels).nunique()
     if names := list(count.index[count == 1]):
         print(f"of one group, so never found below: {', '.join(names)}")
@@ -40,8 +40,7 @@ def judges(model, clips, labels, groups, learn=None, folds=10):
     for known, unseen in splits if count > 1 else ():
         known = known if learn is None else known[learn[known]]
         if len(known):
-            # small matrices: threads would only wait
-            with threadpool_limits(1, "blas"):
+            with threadpool_limits(1, "blas"):  # threads would only wait
                 fitted = clone(model).fit(clips[known], labels[known])
             found |= dict.fromkeys(np.unique(groups[unseen]), fitted)
     return found
@@ -65,8 +64,7 @@ def ask(judges, clips, groups, classes):
 
 def out_of_group(model, clips, labels, groups, learn=None, folds=10):
     """Probabilities (n, classes), each clip's by a classifier that never met its
-    group; columns are the sorted classes of `labels`. Arguments as in `judges`;
-    zeros and NaN as in `ask`.
+    group; columns are the sorted classes of `labels`. See `judges` and `ask`.
     """
     found = judges(model, clips, labels, groups, learn, folds)
     return ask(found, clips, groups, np.unique(labels))
@@ -124,10 +122,9 @@ def compare(answers, labels, groups):
             "accuracy": right[name].mean(),
             "claimed": said.max(axis=1).mean(),
             "log loss": -np.log(said[np.arange(len(true)), true].clip(1e-6)).mean(),
-            "points gained": in_points(gain, groups),
-            "so": verdict(gain, groups),
+            "points gained": in_points(gain, groups) if rows else "",
+            "so": verdict(gain, groups) if rows else "",
         }
-    rows[next(iter(rows))] |= {"points gained": "", "so": ""}
     return pd.DataFrame(rows.values(), index=list(rows))
 
 
@@ -168,8 +165,7 @@ def label_round(
 ):
     """What a round of labelling is worth, on groups that are never labelled: a
     DataFrame of the accuracies before, after labelling clips at random, and after
-    labelling as many that the classifier is least sure of; a row for each draw of the
-    groups and of the first labels.
+    labelling as many of the least sure; a row for each draw of groups and labels.
 
     names: (n,) of the clips; path: the CSV file of `clip` and an empty `label` that is
     written for the least sure; person: person(path) fills in the labels, which are then
@@ -225,10 +221,8 @@ def steps(right, groups):
 
 def mixed_folds(labels, groups, folds=3, seed=0):
     """Folds (n,) int that share out each group's clips of each class, to judge clips by
-    classifiers that have met their group.
-
-    Were a fold drawn regardless of class, a held-out clip's class would be rarer than
-    others among what is learned of its group: the classifier would learn that.
+    classifiers that have met their group. Drawn regardless of class, a held-out clip's
+    class would be rarer in what is learned of its group, and that would be learned.
     """
     cells = pd.DataFrame({"label": labels, "group": groups})
     cells = cells.iloc[np.random.default_rng(seed).permutation(len(cells))]

