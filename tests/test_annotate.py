@@ -9,11 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-<<<<<<< HEAD
-from clips import cut, disk_of, read_all, rotate, slowing, write_clip, write_with_pyav
-=======
-from clips import disk_of, read_all, rotate, slow_down, write_clip, write_with_pyav
->>>>>>> work-E2
+from clips import disk_of, read_all, rotate, slowing, write_clip, write_with_pyav
 
 
 def played(path):

@@ -4,6 +4,7 @@ from toolbox.clips.dataset import choose_dataset, open_dataset
 from toolbox.store.steps import step
 
 import pytest
+from clips import write_clip
 
 
 def test_a_folder_gets_its_places_in_the_course(tmp_path):
@@ -68,3 +69,13 @@ def test_a_notebook_out_of_order_says_which_to_run(tmp_path):
     assert open_dataset(after="00", course=tmp_path) == dataset
     with pytest.raises(FileNotFoundError, match="01"):
         open_dataset(after="01", course=tmp_path)
+
+
+@pytest.mark.parametrize("label", ["train_1", "test_1"])
+def test_videos_where_the_course_would_write_frames_are_refused(tmp_path, label):
+    folder = tmp_path / "data" / "mine"
+    write_clip(folder / label / "g01" / "clip.avi", frames=2)
+    with pytest.raises(ValueError, match=label):
+        choose_dataset(folder, course=tmp_path)
+    (folder / label).rename(folder / "Walk")
+    assert choose_dataset(folder, course=tmp_path).data == folder

@@ -87,3 +87,35 @@ def test_a_file_that_is_gone_or_cut_off_is_noticed(dataset, left):
         damage(dataset.data / left)
         with pytest.raises(FileNotFoundError, match="run notebook 02 again"):
             check_step(dataset, "04")
+
+
+def test_what_changed_since_a_notebook_read_it_is_not_taken_for_its_source(dataset):
+    script = """
+import sys
+from pathlib import Path
+from test_steps import run
+from toolbox.clips.dataset import Dataset
+run(Dataset("pets", *[Path(sys.argv[1])] * 3), "00 01 02 03", "other")
+"""
+    run(dataset, ALL)
+    check_step(dataset, "03")
+    run_python(script, dataset.data)  # as another notebook's kernel
+    with pytest.raises(ValueError, match="from its start"):
+        run(dataset, "04")
+    check_step(dataset, "03")  # its first cell, run again
+    run(dataset, "04")
+    check_step(dataset, "04")
+
+
+def test_results_of_another_table_of_clips_are_removed(dataset, capsys):
+    run(dataset, "00")
+    results = dataset.data / "results.json"
+    results.write_text("[]")
+    run(dataset, "00")
+    assert results.exists()
+    run(dataset, "00", "other")
+    assert not results.exists() and "results.json" in capsys.readouterr().out
+    results.write_text("[]")
+    (dataset.data / "step_00.json").unlink()  # as of an older version
+    run(dataset, "00", "other")
+    assert not results.exists()

@@ -9,6 +9,7 @@ BUILT_IN = {
     "mocap": "It's part of this repository: `git checkout data/mocap` restores it.",
     "ucf101": "Notebook 00 fetches UCF101, or says how to unpack it there by hand.",
 }
+FRAMES = {"train_1", "test_1"}  # folders that the course removes to make them anew
 ADVICE = "Check the path in notebook 00's DATASET."
 
 
@@ -35,8 +36,8 @@ def open_dataset(choice=None, after=None, course="..", advice=ADVICE):
 
     Raises FileNotFoundError if the folder is not there or a notebook was not run,
     NotADirectoryError if the folder is a file, and ValueError if its name is taken, by
-    a dataset of the course or by a folder that was used before, or if an earlier
-    notebook was run again since.
+    a dataset of the course or by a folder that was used before, if something else
+    lies where the course writes frames, or if an earlier notebook was run again since.
     """
     chosen = read_json(Path(course, "data", "chosen.json")).get("dataset")
     dataset = find_dataset(choice or chosen or "mocap", course, advice)
@@ -79,6 +80,9 @@ def find_dataset(choice, course, advice=ADVICE):
     if folder.name.casefold() in BUILT_IN and not built_in:
         raise ValueError(f"{folder}: the course has a dataset of that name; rename it.")
     data = course / "data" / folder.name
+    for file in () if built_in else data.glob("t*_1/[!.]*"):
+        if file.parent.name in FRAMES and file.suffix != ".jpg":
+            raise ValueError(f"{file.parent} is for frames; move {file.name} away.")
     source = data / "source.txt"
     if not built_in and source.exists():
         earlier = source.read_text(encoding="utf-8")

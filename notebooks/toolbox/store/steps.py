@@ -30,25 +30,36 @@ LEAVES = {
     "04": "the features and the trained head",
     "05": "the predictions",
 }
+SEEN = {}  # what this process has read or made: (data, notebook) to `left`
 
 
 @contextmanager
 def step(dataset, notebook, files, **facts):
     """While the block runs, the notebook (such as "03") counts as unfinished; when it
     ends well, as finished. files: the paths of files and folders that the block leaves;
-    facts: what later notebooks need to know, as JSON knows it. Raises RuntimeError
-    while another process runs a step of the same dataset.
+    facts: what later notebooks need to know, as JSON knows it. A new table of clips
+    removes `results.json`: it was measured on another. Raises RuntimeError while
+    another process runs a step of the same dataset, and ValueError if what this process
+    has read (see `check_step`) was made anew since.
     """
     data, note = dataset.data, note_of(dataset.data / f"step_{notebook}")
     with one_writer(data / "steps.lock", f"data/{dataset.name}"):
-        note.unlink(missing_ok=True)
         notes = {needed: note_of_step(data, needed) for needed in MADE_FROM[notebook]}
+        for needed, its in notes.items():
+            if SEEN.get((data, needed), its.get("left")) != its.get("left"):
+                why = f"{LEAVES[needed]} changed since this notebook read it"
+                raise ValueError(f"Run this notebook from its start: {why}.")
+        before = note_of_step(data, notebook).get("left")
+        note.unlink(missing_ok=True)
         of = made_of(notebook, notes)
         yield
         left = (file for path in files for file in files_of(path).values())
         contents = [digest_of(np.fromfile(file, "uint8")) for file in left]
         sizes = {os.path.relpath(path, data): sizes_of(path) for path in files}
-        left = digest_of(of, facts, contents)
+        left = SEEN[data, notebook] = digest_of(of, facts, contents)
+        if notebook == "00" and left != before and (data / "results.json").exists():
+            (data / "results.json").unlink()
+            print("removed results.json: it was measured on another table of clips")
         write_json(note, of=of, files=sizes, left=left, facts=facts)
 
 
@@ -64,16 +75,17 @@ def check_step(dataset, notebook):
         note = notes[name] = note_of_step(dataset.data, name)
         if not note:
             older = (dataset.data / "record.json").exists()
-            why = "of an older version of the course" if older else "not there yet"
-            why = f"{LEAVES[name]} of {dataset.name} is {why}, or not finished"
+            why = "was of an older version of the course" if older else "was not run"
+            why = f"on {dataset.name} it {why}, or did not finish"
             raise FileNotFoundError(f"Run notebook {name} first: {why}.")
         for file, sizes in note["files"].items():
             if sizes_of(dataset.data / file) != sizes:
                 why = f"is not as notebook {name} left it: run notebook {name} again."
                 raise FileNotFoundError(f"{(dataset.data / file).resolve()} {why}")
         if note["of"] != made_of(name, notes):
-            why = f"{LEAVES[name]} no longer fits what it was made from"
-            raise ValueError(f"{why[0].upper()}{why[1:]}: run notebook {name} again.")
+            why = f"What {LEAVES[name]} came from has changed since"
+            raise ValueError(f"{why}: run notebook {name} again.")
+        SEEN[dataset.data, name] = note["left"]
     return notes[notebook]["facts"]
 
 
