@@ -116,7 +116,7 @@ class Parts:
         for path in paths:
             self.files.delete_file(path)
         if paths:
-            print(f"files deleted in {self.root}, {reason}: {len(paths)}")
+            print(f"files deleted in {Path(self.root).name}, {reason}: {len(paths)}")
 
     def keep_finished(self, clips):
         """The names of those clips (a DataFrame as from `clips_to_do`) that are there
