@@ -4,7 +4,6 @@ import io
 import json
 import os
 import shutil
-import signal
 import sys
 
 from toolbox.clips.dataset import choose_dataset, find_dataset
@@ -196,7 +195,7 @@ def test_interrupted_and_started_again_it_goes_on(course, home, videos, monkeypa
     def interrupted(path, *rest):  # as by Ctrl-C, when a video has been written
         annotate(path, *rest)
         if path.suffix == ".avi":
-            signal.raise_signal(signal.SIGINT)
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(own_videos, "annotate", interrupted)

@@ -83,7 +83,7 @@ def test_a_second_run_finds_its_work_or_what_no_longer_fits(finished, course, po
     assert before == features.stat().st_mtime_ns
     refused = run_course(course, pocket, "03 05", "SEED=7")
     assert refused.returncode == 1
-    assert "Notebook 03 was run again" in refused.stderr
+    assert "run notebook 04 again" in refused.stderr
 
 
 def test_no_notebook_runs_before_those_that_it_rests_on(pocket, tmp_path):

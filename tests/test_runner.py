@@ -152,7 +152,9 @@ def test_an_interrupt_ends_in_one_sentence_and_leaves_no_kernel(course):
     cells = [knob_cell(KNOBS), tell, "os.rename('.pid', 'pid')\nwhile True: pass"]
     write_notebook(course, "00_first", *cells)
     command = [*RUNNER, "--course", course, "--notebooks", "00"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # a shell's job in the background starts with this signal ignored
+    heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **heed)
     told, deadline = course / "notebooks" / "pid", time.monotonic() + 60
     while not told.exists():
         assert process.poll() is None and time.monotonic() < deadline
