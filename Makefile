@@ -45,8 +45,8 @@ test: .venv/installed-scale $(VGG16)
 	$(RUN) -m ruff format --check .
 	$(RUN) tools/export.py --check
 	$(RUN) tools/notebook_code.py
-	@# in two processes, a file of tests in one: that of the whole course takes as long as all others
-	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@# a file of tests stays in one process; three, since kernels that start leave a core idle
+	$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # all notebooks run at full size in a copy of the course as it is committed or staged
 test-all: test
