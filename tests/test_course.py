@@ -74,6 +74,7 @@ def test_every_rung_of_the_ladder_is_measured_on_the_same_clips(results):
     assert climbed["9  mean and deviation"] > 0.6  # chance: 1/3
 
 
+@pytest.mark.slow
 def test_a_second_run_finds_its_work_or_what_no_longer_fits(finished, course, pocket):
     """Another split of the frames, and the head still knows the old one."""
     features = course / "data" / "pocket" / "features.npy"

@@ -36,6 +36,7 @@ for path in map(Path, sys.argv[1:]):
 @pytest.mark.skipif(
     sys.platform != "linux", reason="other systems don't tell the peak this way"
 )
+@pytest.mark.slow
 def test_memory_is_flat_on_a_long_video(tmp_path):
     short, long = (
         write_with_pyav(tmp_path / f"{seconds}.mp4", fps=4, frames=4 * seconds)

@@ -63,6 +63,7 @@ def test_the_best_epoch_is_kept_and_training_stops_in_time(tmp_path, features):
     assert loss == pytest.approx(history["val_loss"][best], rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "damaged"),  # if wrong, the best was before
     [(True, None), (False, "latest.weights.h5"), (False, "training_metadata.json")],
