@@ -19,7 +19,7 @@ NAMES = {
         LONG_CLIP batches evenly_spaced frames_shown frames_to_show load_frame
         middle_frame open_video probe result_or_problem strip_of to_network_size
     """,
-    "ucf101": "fetch_ucf101 listed_clips lists_in",
+    "ucf101": "fetch_ucf101",
     "write": "annotate join_clips",
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(

@@ -18,7 +18,7 @@ NAMES = {
         EpochBar FusedAdam history_of patience_in_epochs resumable
     """,
     "vgg16": """
-        FLOAT32 compare_engines engines load_vgg16 vgg16_backbone vgg16_weights
+        compare_engines engines load_vgg16 vgg16_backbone vgg16_weights
     """,
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(
