@@ -16,6 +16,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 COURSE = Path(__file__).resolve().parent.parent
 UCF101_LISTS = COURSE.parent / "shared" / "ucf101-splits"
@@ -55,16 +56,26 @@ def bar_frames(frames, size=(64, 48), look=0):
 
 
 def write_with_pyav(
-    path, codec="libx264", size=(64, 48), fps=25, frames=50, look=0, times=None
+    path,
+    codec="libx264",
+    size=(64, 48),
+    fps=25,
+    frames=50,
+    look=0,
+    times=None,
+    sound=0,
+    options=None,
+    pixel_aspect=1,
 ):
     """Write a clip in a format that OpenCV can't write, of an even width and height.
 
     frames: how many, of the bar of `write_clip`, or an iterable of them (BGR uint8);
-    times: when each is shown, in seconds, for a variable frame rate.
+    times: when each is shown, in seconds, for a variable frame rate; sound: seconds of
+    silence beside it; options: of the codec; pixel_aspect: width of a pixel by height.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    options = {
+    usual = {
         "libx264": {"preset": "ultrafast"},
         "libx265": {"preset": "ultrafast", "x265-params": "log-level=none"},
         "libvpx-vp9": {"cpu-used": "8"},
@@ -73,10 +84,14 @@ def write_with_pyav(
     tick = 1 / rate if times is None else Fraction(1, 1000)
     pictures = bar_frames(frames, size, look) if isinstance(frames, int) else frames
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, options=options.get(codec, {}))
+        options = options or usual.get(codec, {})
+        stream = container.add_stream(codec, rate=rate, options=options)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(pixel_aspect)
         stream.codec_context.time_base = tick
+        if sound:
+            add_silence(container, sound)
         for index, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
             frame.time_base = tick
@@ -84,6 +99,31 @@ def write_with_pyav(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+def add_silence(container, seconds, rate=16_000):
+    """Add a stream of sound to a file that is being written."""
+    stream = container.add_stream("aac", rate=rate)
+    for start in range(0, int(seconds * rate), 1024):
+        silence = np.zeros((1, 1024), np.float32)
+        frame = av.AudioFrame.from_ndarray(silence, "fltp", "mono")
+        frame.sample_rate, frame.pts = rate, start
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+
+
+def write_sound(path, cover=False):
+    """Write two seconds of silence as an MP4 file, perhaps with a cover."""
+    with av.open(str(path), "w", format="mp4") as container:
+        if cover:
+            stream = container.add_stream("mjpeg", rate=1)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+            stream.disposition = Disposition.attached_pic
+        add_silence(container, 2)
+        if cover:
+            picture = next(bar_frames(1))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "bgr24")))
+            container.mux(stream.encode())
 
 
 def rotate(path, degrees):

@@ -65,7 +65,7 @@ def test_a_copy_plays_in_a_browser_at_its_pace(tmp_path):
     copy = tmp_path / "out" / "copy.mp4"
     with progress() as bar:
         annotate(source, copy, lambda time: "Walk 93 %" if time < 2 else "none", bar)
-    assert bar.n == 50
+    assert bar.n == 4  # whole seconds
     stream, pictures, times = played(copy)
     codec = stream.codec_context
     assert (codec.name, codec.format.name) == ("h264", "yuv420p")

@@ -70,7 +70,7 @@ def test_what_was_odd_is_told(tmp_path):
     clip, problems = cut(write_clip(tmp_path / "clip.avi", frames=100), 0.5), []
     numbers, left = list(frames_shown(clip, 5, problems)), len(read_all(clip))
     assert len(numbers) == -(-left // 5)
-    assert problems == [f"breaks off after {left} of 100 frames"]
+    assert problems == [f"breaks off after {left / 25:.1f} of 4.0 s"]
 
 
 class MeanColour:
@@ -182,5 +182,8 @@ def test_a_broken_or_odd_clip_is_told_each_time(tmp_path, videos, threads):
     for _ in range(2):  # the second time from what was kept
         features, problems, _ = features_in(tmp_path, videos, threads=threads)
         assert list(features) == ["c"] and list(problems) == ["a", "b", "c"]
-        assert "not a video" in problems["a"] and problems["b"] == "the file is missing"
+        assert (
+            problems["a"] == "a text, not a video"
+            and problems["b"] == "the file is missing"
+        )
         assert problems["c"].startswith("breaks off after")

@@ -1,10 +1,15 @@
 """toolbox.clips.read: opening clips, the time of each frame, frames to show."""
 
+from fractions import Fraction
+from itertools import groupby
+
 from toolbox.clips import read
 
 import numpy as np
 import pytest
 from clips import (
+    COURSE,
+    bar_frames,
     claim_rate,
     cut,
     cut_before_frames,
@@ -12,18 +17,17 @@ from clips import (
     read_all,
     slowing,
     write_clip,
+    write_sound,
     write_with_pyav,
 )
 from PIL import Image
 
 
-def positions_of(path):
-    """The position of each frame of a clip, and what was odd about the clip."""
-    positions = []
+def starts_of(path):
+    """When each frame of a clip is shown, in seconds, and what was odd about it."""
     with read.open_video(path) as video:
-        while video.grab():
-            positions.append(video.position)
-        return positions, video.problem
+        starts = [float(frame.start) for frame in video]
+        return starts, video.problem
 
 
 def rgb(frame):
@@ -49,17 +53,56 @@ def test_evenly_spaced_by_hand(total, count, expected):
 
 @pytest.mark.parametrize("fps", [5, 29.97, 60])
 @pytest.mark.parametrize("name", ["clip.avi", "clip.mp4", "clip.mkv"])
-def test_each_frame_is_at_its_number(tmp_path, name, fps):
+def test_each_frame_is_shown_at_its_time(tmp_path, name, fps):
     clip = write_clip(tmp_path / name, frames=50, fps=fps)
-    assert positions_of(clip) == (list(range(50)), "")
+    starts, problem = starts_of(clip)
+    assert starts == pytest.approx(np.arange(50) / fps, abs=0.001) and problem == ""
+    assert read.times_of(clip)[-1] == pytest.approx(50 / fps, abs=0.001)
+    assert read.probe(clip)["fps"] == pytest.approx(fps, abs=1e-4)
 
 
 def test_a_clip_of_variable_frame_rate_is_told_by_its_timestamps(tmp_path):
     """Twenty frames of 40 ms, then five of 120 ms: 25 frames in the time of 35."""
     clip = slowing(tmp_path / "clip.mp4", frames=25, after=20)
-    fps = cv2.VideoCapture(str(clip), cv2.CAP_FFMPEG).get(cv2.CAP_PROP_FPS)
-    places = [*range(20), 20, 23, 26, 29, 32]
-    assert positions_of(clip) == ([round(place * fps / 25) for place in places], "")
+    places = np.array([*range(20), 20, 23, 26, 29, 32])
+    assert starts_of(clip) == (pytest.approx(places / 25), "")
+    found = read.probe(clip)
+    assert (found["frames"], found["fps"]) == (25, pytest.approx(18.8, abs=0.2))
+
+
+def test_slides_stand_for_minutes(tmp_path):
+    """A recorded lecture: no frame between one slide and the next."""
+    times = [0, 1, 2, 93, 94, 187]
+    for kind in (".mkv", ".mp4"):
+        clip = write_with_pyav(tmp_path / f"slides{kind}", frames=6, times=times)
+        assert starts_of(clip) == (times, "")
+        shown = [frame.tobytes() for frame in read.frames_shown(clip, 1)]
+        stand = [len(list(same)) for _, same in groupby(shown)]
+        assert stand == [1, 1, 91, 1, 93, 1]
+    silent = write_with_pyav(tmp_path / "rare.mp4", frames=3, times=[0, 300, 900])
+    assert starts_of(silent) == ([0, 300, 900], "")
+
+
+def test_a_picture_stands_while_there_is_sound(tmp_path):
+    clip = write_with_pyav(tmp_path / "song.mp4", frames=5, sound=3)
+    assert read.times_of(clip)[-1] == pytest.approx(3, abs=0.1)
+    assert len(list(read.frames_shown(clip, 4))) in (12, 13)
+
+
+@pytest.mark.parametrize("kind", [".mkv", ".mp4"])
+def test_pictures_that_start_after_the_sound_are_whole(tmp_path, kind):
+    times = 5 + np.arange(50) / 25
+    clip = write_with_pyav(tmp_path / f"late{kind}", frames=50, times=times, sound=7)
+    assert starts_of(clip) == (pytest.approx(times - 5, abs=0.001), "")
+    assert read.probe(clip)["frames"] == len(read.frames_to_show(clip, 99)) == 50
+
+
+def test_a_webcam_of_millisecond_ticks_is_believed(tmp_path):
+    """ASF says 1,000 frames a second, of 100 pictures in 3.3 s."""
+    times = np.cumsum(np.random.default_rng(1).integers(30, 37, 100)) / 1000
+    clip = write_with_pyav(tmp_path / "webcam.wmv", "wmv2", frames=100, times=times)
+    assert starts_of(clip) == (pytest.approx(times - times[0], abs=0.0011), "")
+    assert read.probe(clip)["fps"] == pytest.approx(30.27, abs=0.1)
 
 
 RATES = [(1000, 1000, 1, "1000"), (0, 1, 100_000, "1e-05")]
@@ -69,8 +112,68 @@ RATES = [(1000, 1000, 1, "1000"), (0, 1, 100_000, "1e-05")]
 def test_a_rate_beyond_belief_is_told(tmp_path, microseconds, rate, scale, claimed):
     clip = claim_rate(write_clip(tmp_path / "clip.avi", 51), microseconds, rate, scale)
     problem = f"claims {claimed} frames a second; taken as 25"
-    assert positions_of(clip) == (list(range(51)), problem)
+    assert starts_of(clip) == (pytest.approx(np.arange(51) / 25), problem)
     assert read.probe(clip)["fps"] == 25
+
+
+def test_files_that_were_joined_go_on(tmp_path):
+    """In the second half the clock is set back."""
+    part = write_with_pyav(tmp_path / "part.ts").read_bytes()
+    (tmp_path / "both.ts").write_bytes(2 * part)
+    starts = starts_of(tmp_path / "both.ts")
+    assert starts == (pytest.approx(np.arange(100) / 25, abs=0.001), "")
+
+
+def test_packed_b_frames_of_an_avi_file_are_in_order():
+    """A file of UCF101, whose timestamps FFmpeg can only guess."""
+    clip = COURSE.parent / "shared/videos/ucf101-clips/v_ApplyEyeMakeup_g01_c01.avi"
+    if not clip.exists():
+        pytest.skip("original files of UCF101 are not on this machine")
+    assert starts_of(clip) == (pytest.approx(np.arange(164) / 25), "")
+
+
+INTERLACED = [("clip.ts", "libx264", (64, 48)), ("clip.mpg", "mpeg2video", (64, 48))]
+INTERLACED += [("clip.avi", "mpeg4", (64, 48)), ("clip.dv", "dvvideo", (720, 576))]
+
+
+@pytest.mark.parametrize(("name", "codec", "size"), INTERLACED)
+def test_interlaced_pictures_are_read(tmp_path, name, codec, size):
+    more = {"options": {"flags": "+ildct+ilme"}, "size": size, "frames": 10}
+    clip = write_with_pyav(tmp_path / name, codec, **more)
+    with read.open_video(clip) as video:
+        pictures = [frame.picture for frame in video]
+    assert len(pictures) == 10
+    for picture, drawn in zip(pictures, bar_frames(10, size), strict=True):
+        drawn = cv2.resize(drawn, picture.shape[1::-1])
+        assert np.abs(picture.astype(int) - drawn).mean() < 12
+
+
+def test_pixels_that_are_not_square_are_made_so(tmp_path):
+    more = {"size": (144, 108), "frames": 3}
+    clip = write_with_pyav(tmp_path / "dv.mp4", pixel_aspect=Fraction(4, 3), **more)
+    found = read.probe(clip)
+    assert (found["width"], found["height"]) == (192, 108)
+    assert read.middle_frame(clip).shape == (108, 192, 3)
+
+
+# right and down of the stored picture, as FFmpeg's display matrix turns them
+TURNS = {"mirror": (-1, 0, 0, 1), "upside down": (1, 0, 0, -1), "half": (-1, 0, 0, -1)}
+TURNS |= {"clockwise": (0, 1, -1, 0), "diagonal": (0, 1, 1, 0)}
+
+
+@pytest.mark.parametrize(("turn", "matrix"), TURNS.items())
+def test_pictures_are_turned_upright(turn, matrix):
+    a, b, c, d = (65536 * part for part in matrix)
+    picture = np.arange(24, dtype="uint8").reshape(2, 4, 3)
+    matrix = np.array([[a, b, 0], [c, d, 0], [0, 0, 1 << 30]], np.int32)
+    expected = {
+        "mirror": picture[:, ::-1],
+        "upside down": picture[::-1],
+        "half": picture[::-1, ::-1],
+        "clockwise": np.rot90(picture, -1),
+        "diagonal": picture.transpose(1, 0, 2),
+    }
+    assert np.array_equal(read.upright(picture, matrix), expected[turn])
 
 
 # Screen recordings: 60 frames, each shown for 33 to 500 ms. WebM and Matroska tell a
@@ -84,8 +187,8 @@ KINDS = [(".webm", "libvpx-vp9"), (".mkv", "libx264"), (".mp4", "libx264")]
 def test_a_screen_recording_is_whole(tmp_path, suffix, codec):
     clip = tmp_path / f"clip{suffix}"
     write_with_pyav(clip, codec, frames=60, times=SHOWN, fps=30)
-    positions, problem = positions_of(clip)
-    assert problem == "" and len(positions) == 60
+    starts, problem = starts_of(clip)
+    assert problem == "" and starts == pytest.approx(SHOWN - SHOWN[0], abs=0.0011)
     assert len(read.frames_to_show(clip, 12)) >= 11
     middle = np.abs(SHOWN - SHOWN[0] - (SHOWN[-1] - SHOWN[0]) / 2).argmin()
     near = [rgb(frame) for frame in read_all(clip)[middle - 10 : middle + 10]]
@@ -98,8 +201,8 @@ def test_a_clip_cut_off_says_where(tmp_path, codec):
     clip = write_clip(tmp_path / "clip.avi", 100, size=(320, 240), codec=codec)
     left = len(read_all(cut(clip, 0.6)))
     assert 10 < left < 90
-    problem = f"breaks off after {left} of 100 frames"
-    assert positions_of(clip) == (list(range(left)), problem)
+    problem = f"breaks off after {left / 25:.1f} of 4.0 s"
+    assert starts_of(clip) == (pytest.approx(np.arange(left) / 25), problem)
 
 
 WRITTEN = [("one_frame.avi", {"frames": 1}), ("tiny.avi", {"size": (8, 8)})]
@@ -118,22 +221,45 @@ def test_probe_tells_what_was_written(tmp_path, name, settings):
 def test_the_reason_why_a_clip_cannot_be_read(tmp_path):
     (tmp_path / "empty.avi").write_bytes(b"")
     (tmp_path / "page.avi").write_text("<html>404 Not Found</html>\n" * 100)
+    (tmp_path / "random.mkv").write_bytes(np.random.default_rng(0).bytes(5000))
     cut(write_clip(tmp_path / "no_moov.mp4"), 0.5)
     cut_before_frames(write_clip(tmp_path / "no_frames.avi"))
     (tmp_path / "dangling.avi").symlink_to(tmp_path / "never_was.avi")
-    frames = [Image.new("RGB", (64, 48), (shade, 0, 0)) for shade in (0, 100, 200)]
-    frames[0].save(tmp_path / "av1.mp4", "AVIF", save_all=True, append_images=frames)
+    still = Image.new("RGB", (64, 48), (200, 0, 0))
+    for kind in ("JPEG", "PNG", "WEBP", "GIF", "AVIF"):
+        still.save(tmp_path / f"{kind}.mp4", kind)
+    write_sound(tmp_path / "song.mp4")
+    write_sound(tmp_path / "album.m4v", cover=True)
     for name, reason in {
         "empty.avi": "the file is empty",
-        "page.avi": "not a video that OpenCV can open",
-        "no_moov.mp4": "not a video that OpenCV can open",
-        "no_frames.avi": "no frame can be decoded (codec MJPG)",
+        "page.avi": "a text, not a video",
+        "random.mkv": "not a video that FFmpeg can read",
+        "no_moov.mp4": "not a video that FFmpeg can read",
+        "no_frames.avi": "no frame can be decoded (codec mjpeg)",
         "dangling.avi": "the file is missing",
-        "av1.mp4": "no frame can be decoded (codec AV01)",
+        "JPEG.mp4": "a picture, not a video",
+        "PNG.mp4": "a picture, not a video",
+        "WEBP.mp4": "a picture, not a video",
+        "GIF.mp4": "a picture, not a video",
+        "AVIF.mp4": "a picture, not a video",
+        "song.mp4": "sound without moving pictures",
+        "album.m4v": "sound without moving pictures, and a cover",
     }.items():
         for look in ((read.probe,), (read.middle_frame,), (read.frames_to_show, 5)):
             told = read.result_or_problem(look[0], tmp_path / name, *look[1:])
             assert told == (None, reason), name
+
+
+def test_animations_and_av1_are_videos(tmp_path):
+    frames = [Image.new("RGB", (64, 48), (shade, 0, 0)) for shade in (0, 100, 200)]
+    animation = {"save_all": True, "append_images": frames[1:], "duration": 500}
+    for name, kind in (("av1.mp4", "AVIF"), ("moving.gif", "GIF")):
+        frames[0].save(tmp_path / name, kind, **animation)
+        reds = [
+            frame[..., 0].mean() for frame in read.frames_to_show(tmp_path / name, 9)
+        ]
+        assert reds == pytest.approx([0, 100, 200], abs=8)
+        assert len(list(read.frames_shown(tmp_path / name, 4))) == 6
 
 
 def test_frames_to_show_are_spread_from_first_to_last_in_rgb(tmp_path):

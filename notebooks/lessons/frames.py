@@ -19,10 +19,11 @@ def sample_frames(path, per_second=1, problems=None):
     """
     with open_video(path) as video:
         k = 0
-        while video.grab():
-            if video.position > k * video.fps / per_second - 0.5:
-                yield video.retrieve()
-                k = math.floor((video.position + 0.5) * per_second / video.fps) + 1
+        for frame in video:
+            half_time = (frame.start + frame.end) / 2
+            if k < half_time * per_second:
+                yield frame.picture
+                k = math.ceil(half_time * per_second)
         if video.problem and problems is not None:
             problems.append(video.problem)
 

@@ -20,6 +20,7 @@ __all__ = [
 
 # %% ../11_classify_your_own_videos.ipynb #11-86c
 # No module named 'toolbox'? This notebook belongs in the course's folder notebooks/.
+import math
 from collections import deque
 from functools import cached_property
 from pathlib import Path
@@ -272,7 +273,7 @@ def classify_video(path, classifier, folder):
     table, picture = folder / "timeline.csv", folder / "timeline.jpg"
     annotated = folder / "annotated.mp4"
     with open_video(path) as video:
-        frames, seconds = video.frames, int(video.frames / video.fps) + 1
+        seconds = video.seconds
     facts, odd = classifier.facts, []
     of = digest_of(path, classifier.path, facts)  # now: a video may still change
     if is_made(annotated, of) and table.exists() and picture.exists():
@@ -280,9 +281,9 @@ def classify_video(path, classifier, folder):
     classes, rate = facts["classes"], facts["per_second"]
     threshold = facts["threshold"]
     network, head = classifier.network, classifier.head  # before a bar begins
-    settings = {"total": seconds if frames else None, "unit": "s", "leave": False}
-    with progress(desc=f"look at {path.name}", **settings) as bar:
-        features = look_at(path, network, rate, odd, bar)
+    bar = {"total": seconds and math.ceil(seconds), "unit": "s", "leave": False}
+    with progress(desc=f"look at {path.name}", **bar) as looking:
+        features = look_at(path, network, rate, odd, looking)
     said = probabilities_of(features, head, facts["size"])
     moments = moments_of(said, facts["size"], len(features))
     segments = segments_of(moments, classes, rate, threshold)
@@ -299,12 +300,11 @@ def classify_video(path, classifier, folder):
     row |= {"seconds": len(features) / rate, "segments": len(segments)}
     row["problem"] = "; ".join(odd)
     caption = caption_at(segments, moments, classes, rate)
-    settings = {"total": frames or None, "unit": "frame", "leave": False}
     with (
         making(annotated, of, row=row) as temporary,
-        progress(desc=f"annotate {path.name}", **settings) as bar,
+        progress(desc=f"annotate {path.name}", **bar) as writing,
     ):
-        annotate(path, temporary, caption, bar)
+        annotate(path, temporary, caption, writing)
     return row
 
 

@@ -16,8 +16,8 @@ NAMES = {
     """,
     "motion_crops": "store_clips",
     "read": """
-        LONG_CLIP batches evenly_spaced frames_shown frames_to_show load_frame
-        middle_frame open_video probe result_or_problem strip_of to_network_size
+        batches evenly_spaced frames_shown frames_to_show load_frame middle_frame
+        open_video probe result_or_problem strip_of to_network_size
     """,
     "ucf101": "fetch_ucf101",
     "write": "annotate join_clips",

@@ -1,29 +1,32 @@
 """Optical flow: the pairs of frames that it is computed from, its numbers reversed."""
 
-from toolbox.clips.read import evenly_spaced, open_video, probe
+from itertools import pairwise
+
+from toolbox.clips.read import nearest, shown_at, times_of
 
 import cv2
 import numpy as np
 
 
-def neighbours(path, count, width=160):
-    """Yield up to `count` pairs of frames that follow each other, evenly spaced over
-    a clip: grey uint8 arrays (height, width), scaled to `width`. Raises ValueError
-    if the clip can't be read.
+def neighbours(path, count=None, width=160):
+    """Yield up to `count` pairs of frames that follow each other, evenly spaced by the
+    clock over a clip (None: all): grey uint8 arrays (height, width), scaled to `width`.
+    Raises ValueError if the clip can't be read.
     """
-    total = max(probe(path)["frames"] - 1, 1)
-    wanted, before = set(evenly_spaced(total, count).tolist()), None
-    with open_video(path) as video:
-        for index in range(max(wanted) + 2):
-            if not video.grab():
-                return
-            if index in wanted or index - 1 in wanted:
-                grey = cv2.cvtColor(video.retrieve(), cv2.COLOR_BGR2GRAY)
-                height = max(16, round(width * grey.shape[0] / grey.shape[1]))
-                grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
-                if index - 1 in wanted:
-                    yield before, grey
-                before = grey
+    starts = times_of(path)[:-1]
+    first = nearest(starts[:-1], count) if count else np.arange(len(starts) - 1)
+    places = np.union1d(first, first + 1)
+    pictures = (grey(frame, width) for frame in shown_at(path, starts[places]))
+    for (place, before), (_, after) in pairwise(zip(places, pictures, strict=True)):
+        if place in first:
+            yield before, after
+
+
+def grey(frame, width):
+    """A BGR frame as a grey one of this width, at least 16 pixels high."""
+    height = max(16, round(width * frame.shape[0] / frame.shape[1]))
+    frame = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def mirrored(motion):

@@ -1,31 +1,37 @@
-"""Reading video files: when each frame is shown, and why a clip can't be read."""
+"""Reading video files by the clock: what is shown when, and why a file can't be read.
 
-import math
-import re
-from contextlib import suppress
+PyAV reads them, Python's way to FFmpeg's libraries: https://pyav.basswood-io.com.
+"""
+
+import codecs
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import chain, count, islice, pairwise
 from pathlib import Path
 
 from toolbox.store import is_whole_jpeg
 
+import av
 import cv2
 import numpy as np
+from av.sidedata.sidedata import Type as SideData
+from av.stream import Disposition
+from av.video.reformatter import Interpolation
 
 USUAL_FPS, HIGHEST_FPS = 25, 240
-
-
-LONGEST_GAP = (
-    60  # seconds from one frame to the next; a longer one is a damaged timestamp
-)
-
-
-LONG_CLIP = 1500  # frames
+LONGEST_GAP = 60  # seconds between two frames of a file that doesn't say how long it is
+LONG_CLIP = 1500  # frames; of a longer clip, pages show the beginning
+ROUNDING = 0.0006  # seconds; some files round the times of their frames to 0.001
+LARGE = 1280 * 720  # pixels; above, one video is decoded by several threads
 
 
 def usable_fps(fps):
     """The frame rate in frames a second if it is believable (one in a minute to 240
     in a second), else 25, the rate of UCF101.
     """
-    return fps if 1 / LONGEST_GAP <= fps <= HIGHEST_FPS else USUAL_FPS
+    return fps if fps and 1 / LONGEST_GAP <= fps <= HIGHEST_FPS else USUAL_FPS
 
 
 def evenly_spaced(total, count, repeat=False):
@@ -37,133 +43,202 @@ def evenly_spaced(total, count, repeat=False):
     return np.floor(np.linspace(0, total - 1, count) + 0.5).astype(int)
 
 
-def is_unicode(path):
-    """Whether a path is text; OpenCV must not be given another (it crashes)."""
+def open_file(path):
+    """An opened PyAV container; ValueError with the reason if the file isn't one."""
     try:
-        return bool(str(path).encode())
-    except UnicodeEncodeError:
-        return False
-
-
-def open_capture(path):
-    """An opened cv2.VideoCapture with one decoding thread (we run one clip per
-    thread). Raises ValueError with the reason if the file can't be opened.
-    """
-    try:
-        if not is_unicode(path):
-            raise ValueError("the name is not Unicode; rename it")
         if not path.exists():
             raise ValueError("the file is missing")
         if not path.is_file():
             raise ValueError("not a file")
         with open(path, "rb") as file:
             start = file.read(4096)
+        if not start:
+            raise ValueError("the file is empty")
+        if is_text(start):
+            raise ValueError("a text, not a video")
+        # else FFmpeg takes what is before a colon for a protocol
+        return av.open(f"file:{path}")
     except PermissionError:
         raise ValueError("no permission to read the file") from None
+    except av.FFmpegError:
+        raise ValueError("not a video that FFmpeg can read") from None
     except OSError as error:
         raise ValueError(f"the file can't be read ({error.strerror})") from None
-    if not start:
-        raise ValueError("the file is empty")
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-    if not capture.isOpened():
-        # in the header of an AVI file
-        codec = re.search(rb"strh....vids(\w{4})", start, re.DOTALL)
-        named = f" (codec {codec[1].decode()})" if codec else ""
-        raise ValueError(f"not a video that OpenCV can open{named}")
-    return capture
+
+
+def is_text(start):
+    """Whether the bytes at a file's start are UTF-8 without control characters."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return "".join(text.split()).isprintable()
+
+
+def stream_of(container):
+    """The stream of a container's pictures: not a cover, and not a still beside them.
+    Raises ValueError if there is none.
+    """
+    streams = container.streams.video
+    moving = [one for one in streams if not one.disposition & Disposition.attached_pic]
+    if not moving:
+        kind = "sound" if container.streams.audio else "a file"
+        cover = ", and a cover" if streams else ""
+        raise ValueError(f"{kind} without moving pictures{cover}")
+    return next((one for one in moving if one.frames != 1), moving[0])
+
+
+def is_picture(container):
+    """Whether a container of one frame is a format for pictures, not for videos."""
+    brand = container.metadata.get("major_brand", "")
+    pictures = brand.startswith(("avi", "hei", "mif"))  # AVIF, HEIC
+    return pictures or container.format.name.endswith(("_pipe", "image2", "gif"))
+
+
+@dataclass
+class Frame:
+    """A frame of a video: shown from `start` to `end`, seconds since the first one, as
+    exact fractions.
+    """
+
+    start: Fraction
+    end: Fraction
+    decoded: av.VideoFrame
+    pixel_aspect: Fraction | None  # width of a pixel by its height
+
+    @cached_property
+    def picture(self):
+        """BGR uint8 (height, width, 3), upright and of square pixels."""
+        width = max(1, round(self.decoded.width * (self.pixel_aspect or 1)))
+        picture = self.decoded.to_ndarray(
+            format="bgr24", width=width, interpolation=Interpolation.BICUBIC
+        )
+        for data in self.decoded.side_data:
+            if data.type == SideData.DISPLAYMATRIX:
+                return upright(picture, np.frombuffer(data, np.int32).reshape(3, 3))
+        return picture
+
+
+def upright(picture, matrix):
+    """A picture as a player turns it. To the right becomes the row (a, b) of FFmpeg's
+    display matrix, down becomes (c, d): libavutil/display.h.
+    """
+    (a, b), (c, d) = matrix[:2, :2]
+    if abs(b) > abs(a):
+        picture, a, d = picture.swapaxes(0, 1), c, b
+    down, right = (slice(None, None, -1 if sign < 0 else 1) for sign in (d, a))
+    return np.ascontiguousarray(picture[down, right])
 
 
 class Video:
-    """A video that is read from its first frame to its last; a context manager.
+    """A video that is read once, from its first frame to its last, see `open_video`:
+    iterating yields a `Frame` for each.
 
-    frames: how many the header counts, or promises by its length and rate, 0 if it
-    doesn't say; fps: frames a second, believable (else 25); width, height: in pixels;
-    elapsed: when the grabbed frame is shown, in milliseconds from the first (by its
-    timestamp, so that clips of variable frame rate are sampled by time; by its number,
-    where that can't be believed); position: the same in frames; problem: what was odd,
-    or "", known once `grab` has returned False.
+    fps: frames a second as the file says, believable (else 25); seconds: how long it
+    says that it lasts, or None; width, height: of the pictures; problem: what was odd,
+    or "", known in the end.
 
-    Raises ValueError with the reason if the file can't be opened or its first frame not
-    decoded.
+    A frame is shown from its timestamp on; where that isn't later than the one before,
+    or later beyond belief, from 1 / fps after it. The last one is shown for as long as
+    it says, or while there is sound.
+
+    container: of PyAV. Raises ValueError with the reason if no frame can be decoded.
     """
 
-    def __init__(self, path):
-        self.capture = open_capture(Path(path))
-        self.frames = max(int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-        self.claimed_fps = self.capture.get(cv2.CAP_PROP_FPS)
-        self.fps = usable_fps(self.claimed_fps)
-        self.grabbed = self.position = self.elapsed = 0
-        self.ended, self.timed = False, False
-        if not self.capture.grab():
-            codec = int(self.capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(
-                4, "little", signed=True
-            )
-            name = codec.decode("ascii", "replace").strip("\0 ") or "unknown"
+    def __init__(self, container):
+        self.container, self.stream = container, stream_of(container)
+        stream, codec = self.stream, self.stream.codec_context
+        if codec and codec.width * codec.height > LARGE:
+            stream.thread_type = "AUTO"
+        self.claimed = stream.average_rate or stream.guessed_rate or 0
+        self.fps = usable_fps(self.claimed)
+        self.step = 1 / Fraction(self.fps)
+        self.heard, self.counted, self.problem = 0, 0, ""
+        decoded = self._decode()
+        first = list(islice(decoded, 2))
+        if not first:
+            name = codec.name if codec else "unknown"
             raise ValueError(f"no frame can be decoded (codec {name})")
-        self.start = self.capture.get(cv2.CAP_PROP_POS_MSEC)
-        self.height, self.width = self.retrieve().shape[:2]
+        if len(first) == 1 and is_picture(container):
+            raise ValueError("a picture, not a video")
+        self.decoded = chain(first, decoded)
+        self.first = self._time_of(first[0]) or 0
+        self.height, self.width = self._frame(0, 0, first[0]).picture.shape[:2]
+        length = Fraction(container.duration or 0, av.time_base)
+        if container.format.name == "avi" and self.claimed:  # else by the file's size
+            length = stream.frames / self.claimed
+        late = self.first - Fraction(container.start_time or 0, av.time_base)
+        self.seconds = max(length - late, 0) or None
 
-    def __enter__(self):
-        return self
+    def _frame(self, start, end, decoded):
+        return Frame(start, end, decoded, self.stream.sample_aspect_ratio)
 
-    def __exit__(self, *error):
-        self.capture.release()
-
-    @property
-    def problem(self):
-        problems = []
-        if self.fps != self.claimed_fps:
-            problems.append(
-                f"claims {self.claimed_fps:g} frames a second; taken as {USUAL_FPS}"
-            )
-        # WebM and Matroska don't count frames: OpenCV takes the length times the rate
-        seconds = self.elapsed / 1000 if self.timed else 0
-        reached = max(self.grabbed, round(seconds * self.claimed_fps) + 1)
-        # headers are off by one, two
-        few = reached < min(self.frames - 2, 0.95 * self.frames)
-        if self.ended and few and reached == self.grabbed:
-            problems.append(f"breaks off after {self.grabbed} of {self.frames} frames")
-        elif self.ended and few:
-            length = self.frames / self.claimed_fps
-            problems.append(f"breaks off after {seconds:.1f} of {length:.1f} s")
-        return "; ".join(problems)
-
-    def grab(self):
-        """Go on to the next frame (at first, to the first); False if there is none."""
-        if self.grabbed:  # the first was grabbed when the file was opened
-            self.ended = self.ended or not self.capture.grab()
-            if self.ended:
-                return False
-            self._tell_the_time()
-        self.grabbed += 1
-        return True
-
-    def retrieve(self):
-        """The grabbed frame as a BGR uint8 array (height, width, 3). Raises
-        ValueError if it can't be decoded.
+    def _time_of(self, decoded):
+        """The timestamp of one of PyAV's frames in seconds, or None. An AVI file has
+        none: there, pictures follow each other at an even pace, as they are decoded.
         """
-        try:
-            decoded, frame = self.capture.retrieve()
-        except cv2.error:
-            decoded = False
-        if not decoded:
-            raise ValueError(f"frame {self.position} can't be decoded")
-        return frame
+        by_order = self.container.format.name == "avi"
+        stamp = decoded.dts if by_order else decoded.pts
+        return None if stamp is None else stamp * decoded.time_base
 
-    def _tell_the_time(self):
-        gap = self.capture.get(cv2.CAP_PROP_POS_MSEC) - self.start - self.elapsed
-        least = 0 if self.fps == self.claimed_fps else 1000 / HIGHEST_FPS
-        self.timed = least < gap <= 1000 * LONGEST_GAP
-        self.elapsed += gap if self.timed else 1000 / self.fps
-        self.position = math.floor(self.elapsed * self.fps / 1000 + 0.5)
+    def _packets(self):
+        sound = self.container.streams.audio
+        with suppress(av.FFmpegError):  # where the file is damaged, it ends
+            yield from self.container.demux([self.stream, *sound])
+
+    def _decode(self):
+        """Yield what PyAV decodes; on the way, note until when there is sound."""
+        for packet in self._packets():
+            if packet.stream is self.stream:
+                with suppress(av.FFmpegError):  # the frame before stands on
+                    yield from packet.decode()
+            elif packet.pts is not None:
+                end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                self.heard = max(self.heard, end)
+
+    def __iter__(self):
+        start = Fraction(0)
+        for decoded, following in pairwise(chain(self.decoded, [None])):
+            end = start + self._lasts(decoded, following)
+            if not following and not self.counted:
+                end = max(end, self.heard - self.first)
+            yield self._frame(start, end, decoded)
+            start = end
+        self._judge(end)
+
+    def _lasts(self, decoded, following):
+        """How long a frame is shown: until the following one, or if that is None by
+        itself; if that can't be believed, 1 / fps.
+        """
+        if following:
+            times = self._time_of(decoded), self._time_of(following)
+            lasts = times[1] - times[0] if None not in times else 0
+        else:
+            lasts = (decoded.duration or 0) * decoded.time_base
+        least = 1 / HIGHEST_FPS if self.claimed > HIGHEST_FPS else 0
+        longest = max(LONGEST_GAP, self.seconds or 0)
+        if self.stream.time_base > LONGEST_GAP or not least < lasts <= longest:
+            self.counted += following is not None
+            return self.step
+        return lasts
+
+    def _judge(self, end):
+        said = self.seconds or 0
+        if self.counted and self.fps != self.claimed:
+            claimed = f"{float(self.claimed):g} frames a second"
+            self.problem = f"claims {claimed}; taken as {USUAL_FPS}"
+        elif end < min(0.95 * said, said - 2 * self.step):
+            self.problem = f"breaks off after {float(end):.1f} of {float(said):.1f} s"
 
 
+@contextmanager
 def open_video(path):
-    """Open a video for reading, as a `Video`. Raises ValueError with the reason if
-    it can't be read: missing, empty, locked, no video, a codec that OpenCV can't
-    decode.
+    """Open a video for reading, as a `Video`; at the block's end it is closed. Raises
+    ValueError with the reason if it can't be read: missing, empty, locked, no video, a
+    codec that FFmpeg can't decode.
     """
-    return Video(path)
+    with open_file(Path(path)) as container:
+        yield Video(container)
 
 
 def result_or_problem(function, *arguments):
@@ -177,41 +252,67 @@ def result_or_problem(function, *arguments):
         return None, str(error)
 
 
+def times_of(path, longest=None):
+    """When each frame of a video (of its first `longest`) is shown, in seconds, and
+    when the last one ends: float64 (frames + 1,). Raises ValueError if the video can't
+    be read.
+    """
+    with open_video(path) as video:
+        times = [(frame.start, frame.end) for frame in islice(video, longest)]
+    return np.array([*(start for start, _ in times), times[-1][1]], float)
+
+
 def probe(path):
-    """Open a video and decode its first frame: a dict of frames (as the header counts
-    them; counted where it doesn't say), fps (believable), width and height, in pixels.
-
-    Raises ValueError with the reason if the clip can't be read.
+    """Decode a video: a dict of frames (how many), fps (a second, by their timestamps),
+    width and height, in pixels. Raises ValueError with the reason if it can't be read.
     """
     with open_video(path) as video:
-        frames = video.frames
-        while not frames and video.grab():
-            pass
-        return {
-            "frames": frames or video.grabbed,
-            "fps": video.fps,
-            "width": video.width,
-            "height": video.height,
-        }
+        starts = [frame.start for frame in video]
+        further, fps = len(starts) - 1, video.fps
+        if abs(fps * starts[-1] - further) >= 1:  # else it's rounding
+            fps = further / starts[-1]
+        about = {"fps": float(fps), "width": video.width, "height": video.height}
+    return {"frames": len(starts), **about}
 
 
-def frames_at(path, indices, width):
-    """The frames at these ascending positions, as many as there are, as a list of
-    RGB uint8 arrays, each scaled down to `width` pixels if it is wider; nothing
-    behind the last of them is read.
+def nearest(times, count):
+    """The indices, without repetition, of the frames that are nearest to `count`
+    moments, evenly spaced from the first frame to the last, halves rounded up.
     """
-    found = []
+    middles = (times[1:] + times[:-1]) / 2
+    moments = np.linspace(0, times[-1], count) + 1e-6
+    return np.unique(np.searchsorted(middles, moments, "right"))
+
+
+def shown_at(path, moments, problems=None):
+    """Yield what a video shows at ascending moments, in seconds since its first frame,
+    as BGR uint8 arrays (height, width, 3), one at a time; again, if it stands still.
+    Nothing is yielded for moments behind the video's end.
+
+    problems: a list; what was odd about the video is appended to it in the end, as
+    text. Raises ValueError with the reason if the video can't be read.
+    """
+    moments = iter(moments)
+    moment = next(moments, np.inf)
     with open_video(path) as video:
-        for index in indices:
-            while (not video.grabbed or video.position < index) and video.grab():
-                pass
-            if video.ended:
-                break
-            found.append(shown_frame(video.retrieve(), width))
-    return found
+        for frame in video:
+            while moment < frame.end - ROUNDING:
+                yield frame.picture
+                moment = next(moments, np.inf)
+            if moment == np.inf:
+                return
+        if video.problem and problems is not None:
+            problems.append(video.problem)
 
 
-def shown_frame(frame, width):
+def frames_shown(path, per_second, problems=None):
+    """Yield what a video shows at 0, 1 / per_second, 2 / per_second, ... seconds, to
+    its end; see `shown_at`.
+    """
+    return shown_at(path, (k / per_second for k in count()), problems)
+
+
+def for_pages(frame, width):
     """A BGR frame as an RGB one, scaled down to `width` pixels if it is wider."""
     height, breadth = frame.shape[:2]
     if breadth > width:
@@ -221,25 +322,34 @@ def shown_frame(frame, width):
 
 
 def frames_to_show(path, count, width=320):
-    """Up to `count` frames, evenly spaced from the first to the last, as a list of RGB
-    uint8 arrays (height, width, 3), scaled down to `width` pixels while reading.
-
-    Of a long clip only the first 1,500 frames (a minute) are read. One that ends before
-    its header says so gives fewer. Raises ValueError if the clip can't be read.
-    """
-    total = min(probe(path)["frames"], LONG_CLIP)
-    return frames_at(path, evenly_spaced(total, count), width)
-
-
-def middle_frame(path, width=320):
-    """The frame in the middle of a clip (of its first 1,500 frames), as an RGB uint8
-    array (height, width, 3), scaled down to `width` pixels; an earlier one where the
-    clip breaks off before it.
+    """Up to `count` frames, evenly spaced by the clock from the first to the last, as a
+    list of RGB uint8 arrays (height, width, 3), scaled down to `width` pixels while
+    reading; of the first 1,500 frames (a minute) of a long clip.
 
     Raises ValueError if the clip can't be read.
     """
-    middle = min(probe(path)["frames"], LONG_CLIP) // 2
-    return frames_at(path, evenly_spaced(middle + 1, 8), width)[-1]
+    starts = times_of(path, LONG_CLIP)[:-1]
+    chosen = shown_at(path, starts[nearest(starts, count)])
+    return [for_pages(frame, width) for frame in chosen]
+
+
+def middle_frame(path, width=320):
+    """What a clip (its first 1,500 frames) shows after half its time, as an RGB uint8
+    array (height, width, 3), scaled down to `width` pixels.
+
+    Raises ValueError if the clip can't be read.
+    """
+    middle = times_of(path, LONG_CLIP)[-1] / 2
+    return for_pages(next(shown_at(path, [middle])), width)
+
+
+def strip_of(path, seconds, count=9, width=320):
+    """What a video that lasts so many seconds shows in the middles of `count` equal
+    parts, as RGB uint8 arrays of at most `width` pixels. Raises ValueError if it can't
+    be read.
+    """
+    middles = (seconds * (place + 0.5) / count for place in range(count))
+    return [for_pages(frame, width) for frame in shown_at(path, middles)]
 
 
 def to_network_size(frame, size=224):
@@ -261,52 +371,6 @@ def load_frame(path, size=224):
     if frame is None:
         raise ValueError(f"{path} is not a complete JPEG file. Run notebook 01 again.")
     return to_network_size(frame, size)
-
-
-ROUNDING = 0.001  # seconds; some files round the times of their frames to it
-
-
-def frames_shown(path, per_second, problems=None):
-    """Yield what a video shows at 0, 1 / per_second, 2 / per_second, ... seconds, as
-    BGR uint8 arrays (height, width, 3), one at a time: the k-th belongs to second k /
-    per_second, at any frame rate. A picture that stands still is yielded again.
-
-    problems: a list; what was odd about the clip is appended to it in the end, as text.
-    Raises ValueError with the reason if the clip can't be opened.
-    """
-    with open_video(path) as video:
-        k, frame = 0, None
-        while video.grab():
-            while k / per_second < video.elapsed / 1000 - ROUNDING:
-                yield frame
-                k += 1
-            # one that can't be decoded: the one before stands on
-            with suppress(ValueError):
-                frame = video.retrieve()
-        while k / per_second < video.elapsed / 1000 + 1 / video.fps - ROUNDING:
-            yield frame
-            k += 1
-        if video.problem and problems is not None:
-            problems.append(video.problem)
-
-
-def strip_of(path, seconds, count=9, width=320):
-    """Frames from the middles of `count` equal parts of a video that lasts so many
-    seconds, as RGB uint8 arrays of at most `width` pixels. They are sought, so that
-    a long video takes no longer; where that fails, the one before is shown again.
-    Raises ValueError if the video can't be read.
-    """
-    strip = []
-    with open_video(path) as video:
-        frame = video.retrieve()
-        for place in range(count):
-            video.capture.set(
-                cv2.CAP_PROP_POS_MSEC, 1000 * seconds * (place + 0.5) / count
-            )
-            found, sought = video.capture.read()
-            frame = sought if found else frame
-            strip.append(shown_frame(frame, width))
-    return strip
 
 
 def batches(items, size):

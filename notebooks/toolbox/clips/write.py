@@ -1,6 +1,6 @@
 """Writing videos: a copy with captions, several clips as one film."""
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 LARGEST, NARROWEST = 1280, 320  # pixels: the longest side of a picture, the least width
-TICKS = 90  # a millisecond: the 90 kHz clock of MPEG
+TICKS = 90_000  # a second: the clock of MPEG
 DARK, WHITE = 24, 255
 
 
@@ -49,12 +49,12 @@ def annotate(source, target, caption, bar=None):
     that any browser plays, whole or not at all, without sound.
 
     source, target: paths; caption: a function from seconds since the first frame to the
-    text of that moment; bar: is updated by the frames that were written.
+    text of that moment; bar: is updated by the seconds that were written.
 
     Every frame keeps its time, also at a variable frame rate. Pictures are scaled to at
-    most 1,280 pixels on the longest side, small ones to at least 320 wide. For a frame
-    that can't be decoded, the one before is shown again. Only a few frames are held at
-    a time. Raises ValueError if the source can't be read, OSError if the disk is full.
+    most 1,280 pixels on the longest side, small ones to at least 320 wide. Only a few
+    frames are held at a time. Raises ValueError if the source can't be read, OSError if
+    the disk is full.
     """
     with open_video(source) as video, whole(target) as temporary:
         longest = max(video.width, video.height)
@@ -70,25 +70,23 @@ def annotate(source, target, caption, bar=None):
             stream = container.add_stream("libx264", rate=rate)
             stream.width, stream.height = width, height + strip
             stream.pix_fmt, stream.thread_type = "yuv420p", "AUTO"
-            tick = Fraction(1, 1000 * TICKS)
+            tick = Fraction(1, TICKS)
             stream.time_base = stream.codec_context.time_base = tick
             stream.codec_context.colorspace = Colorspace.ITU601  # as OpenCV converts
             stream.codec_context.color_range = ColorRange.MPEG
             # without B-frames, behind which the last frame's duration is lost
             stream.options = {"preset": "superfast", "crf": "23", "bf": "0"}
             ticks = -1
-            while video.grab():
-                with suppress(ValueError):
-                    picture = video.retrieve()
-                cv2.resize(picture, size, canvas[:height], interpolation=way)
-                tile = caption_tile(caption(video.elapsed / 1000), width)
+            for shown in video:
+                cv2.resize(shown.picture, size, canvas[:height], interpolation=way)
+                tile = caption_tile(caption(float(shown.start)), width)
                 canvas[height:] = tile[..., None]
                 planes = cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420)
                 frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-                frame.pts = ticks = max(ticks + 1, round(video.elapsed * TICKS))
+                frame.pts = ticks = max(ticks + 1, round(shown.start * TICKS))
                 container.mux(stream.encode(frame))
                 if bar is not None:
-                    bar.update(1)
+                    bar.update(int(shown.end) - bar.n)
             container.mux(stream.encode())
 
 

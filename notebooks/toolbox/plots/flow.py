@@ -1,6 +1,8 @@
 """Pictures of optical flow."""
 
-from toolbox.clips import LONG_CLIP, neighbours
+from itertools import islice
+
+from toolbox.clips import neighbours
 
 import cv2
 import matplotlib.pyplot as plt
@@ -40,7 +42,7 @@ def flow_film(path, optical_flow, longest=40):
     """The first frames of a clip and the flow at each of them in colour, two lists
     of RGB uint8 arrays. optical_flow: function of two frames.
     """
-    pairs = list(neighbours(path, LONG_CLIP))[:longest]
+    pairs = list(islice(neighbours(path), longest))
     flows = [optical_flow(*pair) for pair in pairs]
     fastest = np.quantile(np.linalg.norm(flows, axis=-1), 0.99)
     frames = [cv2.cvtColor(before, cv2.COLOR_GRAY2RGB) for before, _ in pairs]
