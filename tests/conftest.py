@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """A copy of the course, with VGG16's weights."""
+    """A copy of the course, with the networks' weights."""
     return copy_course(tmp_path_factory.mktemp("course"))
 
 
@@ -23,7 +23,7 @@ def pocket(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def weights_folder():
-    """Where the course keeps VGG16's weights."""
+    """Where the course keeps the weights of networks."""
     return COURSE / "weights"
 
 

@@ -16,12 +16,14 @@ CLIPS = [f"v_{label}_{group}_c01" for label in CLASSES for group in GROUPS]
 
 
 def copy_course(root):
-    """Copy the notebooks and VGG16's weights into a folder; returns it."""
+    """Copy the notebooks and the networks' weights into a folder; returns it."""
+    from toolbox.models.efficientnet import efficientnet_weights
     from toolbox.models.vgg16 import vgg16_weights
 
     shutil.copytree(COURSE / "notebooks", root / "notebooks")
     (root / "weights").mkdir()
-    shutil.copy2(vgg16_weights(COURSE / "weights"), root / "weights")
+    for fetch in (vgg16_weights, efficientnet_weights):
+        shutil.copy2(fetch(COURSE / "weights"), root / "weights")
     return root
 
 

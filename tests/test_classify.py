@@ -9,6 +9,7 @@ import sys
 from toolbox.clips.dataset import choose_dataset, find_dataset
 from toolbox.clips.write import caption_tile, join_clips
 from toolbox.models import clip_features
+from toolbox.models.efficientnet import efficientnet_weights
 from toolbox.models.saved_model import read_classifier
 from toolbox.store.files import one_writer, read_csv, write_json
 
@@ -22,12 +23,12 @@ from lessons.own_videos import SavedClassifier, likeliest, probabilities_of
 
 
 class SomePixels:
-    """A network for tests: RGB uint8 (n, 224, 224, 3) to 512 numbers of each."""
+    """A network for tests: RGB uint8 (n, 224, 224, 3) to 1,824 numbers of each."""
 
-    facts, size = ["pixels"], 224
+    name, facts, size = "pixels", ["pixels"], 224
 
     def __call__(self, frames):
-        return frames[:, ::14, ::14, :2].reshape(-1, 512).astype("float32")
+        return frames[:, ::14, ::6].reshape(-1, 1824).astype("float32")
 
 
 def command(course, *options, **variables):
@@ -56,7 +57,7 @@ def trained(tmp_path_factory, weights_folder):
     folder = tmp_path_factory.mktemp("classify")
     pets = make_dataset(folder / "pets", groups=4, clips=1, frames=75)
     (pets / "Run" / "broken.avi").write_bytes(b"")
-    weights, course = next(weights_folder.glob("vgg16*.h5")), folder / "course"
+    weights, course = efficientnet_weights(weights_folder), folder / "course"
     (course / "weights").mkdir(parents=True)
     (course / "weights" / weights.name).symlink_to(weights)
     first = write_clip(folder / "first.mp4", frames=50)

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 from toolbox.models import saved_model
 from toolbox.models.clip_features import as_array
+from toolbox.models.efficientnet import efficientnet_backbone
 from toolbox.models.saved_model import NONE, head_of, one_model
-from toolbox.models.vgg16 import vgg16_weights
 
 import keras
 import numpy as np
@@ -48,18 +48,18 @@ def windows():
 
 
 @pytest.fixture(scope="module")
-def pooled(base, windows):
-    """Their features (3, 2, 512), by Keras' own preprocessing."""
-    pixels = windows.reshape(6, 224, 224, 3).astype("float32")
-    pixels = keras.applications.vgg16.preprocess_input(pixels)
-    return base.predict(pixels, verbose=0).mean(axis=(1, 2)).reshape(3, 2, 512)
+def pooled(weights_folder, windows):
+    """Their features (3, 2, 1824), by Keras."""
+    network = efficientnet_backbone(weights_folder, engine="Keras float32")
+    pictures = windows.reshape(6, 224, 224, 3)
+    return network.using(pooled=True)(pictures).reshape(3, 2, 1824)
 
 
 @pytest.fixture(scope="module")
 def fitted(pooled):
     """A classifier that learned one class from each window, shaken."""
     rng = np.random.default_rng(0)
-    clips = [pooled[k % 3] * rng.uniform(0.2, 2, (2, 512)) for k in range(30)]
+    clips = [pooled[k % 3] * rng.uniform(0.2, 2, (2, 1824)) for k in range(30)]
     return ClipClassifier(2).fit(as_array(clips), np.resize(NAMES, 30))
 
 
@@ -74,9 +74,9 @@ def expected(fitted, pooled):
 @pytest.fixture(scope="module")
 def model(weights_folder, fitted, expected):
     """The model whose threshold only the surest window reaches."""
-    head = head_of(fitted, describe, (2, 512), NAMES)
+    head = head_of(fitted, describe, (2, 1824), NAMES)
     threshold = np.sort(expected.max(axis=1))[1:].mean()
-    return one_model(vgg16_weights(weights_folder), head, NAMES, threshold)
+    return one_model(weights_folder, head, NAMES, threshold)
 
 
 def test_the_model_says_what_the_steps_say_one_by_one(model, windows, expected):

@@ -4,13 +4,12 @@ from functools import partial
 
 from toolbox.clips.clip_table import make_video_table
 from toolbox.models.clip_features import look_at
-from toolbox.models.vgg16 import vgg16_backbone
+from toolbox.models.efficientnet import efficientnet_backbone
 
 import numpy as np
 import psutil
 import pytest
 from clips import cut, make_dataset, write_clip
-from keras.applications.vgg16 import preprocess_input
 from lessons_of import lesson
 from pocket import check_pages, executed, run_course
 
@@ -20,7 +19,7 @@ parts_module = pytest.importorskip("toolbox.store.parquet")
 Parts, go_on = parts_module.Parts, parts_module.go_on
 pytestmark, scale = pytest.mark.slow, lesson("12")
 
-ENGINE = "Keras float32"
+ENGINE = "LiteRT float32"
 
 
 @pytest.fixture
@@ -42,21 +41,19 @@ def check_the_broken(clips, parts):
     no_video, empty, deleted, cut_off = clips["clip"][:4]
     assert problems["problem"][empty] == "the file is empty"
     assert problems["problem"][deleted] == "the file is missing"
-    assert "not a video" in problems["problem"][no_video]
+    assert problems["problem"][no_video] == "a text, not a video"
     assert "breaks off" in problems["problem"][cut_off] and len(problems) == 4
     assert problems["frames"][cut_off] == 4
     assert parts.about()["clip"].is_unique
     features = parts.features()
     assert set(features) == set(clips["clip"][3:])
-    assert all(of_clip.shape == (4, 512) for of_clip in features.values())
+    assert all(of_clip.shape == (4, 1824) for of_clip in features.values())
 
 
 @pytest.fixture
 def plain_loop(weights_folder, tmp_path):
     """The plain loop in this process, its network and where it puts its parts."""
-    network = vgg16_backbone(weights_folder, preprocess_input, ENGINE).using(
-        pooled=True
-    )
+    network = efficientnet_backbone(weights_folder, engine=ENGINE).using(pooled=True)
     parts = Parts(tmp_path / "parts")
     worker = scale.FeatureWorker(weights_folder, parts.root, ENGINE, 3, network=network)
     return partial(scale.plain_loop, worker=worker, rate=2), network, parts

@@ -80,12 +80,12 @@ def test_features_are_known_by_what_is_done_and_not_by_how(monkeypatch):
 
 
 def test_a_damaged_file_is_named_and_one_bit_matters(tmp_path, weights_folder, base):
-    vgg16.check_weights(base)
+    vgg16.check_weights(base, vgg16.WEIGHTS_SHA256)
     bias = base.get_layer("block3_conv2").bias
     before = np.array(bias)
     bias.assign(np.append(before[:-1], np.nextafter(before[-1], np.float32(9))))
     with pytest.raises(ValueError, match="SHA-256"):
-        vgg16.check_weights(base)
+        vgg16.check_weights(base, vgg16.WEIGHTS_SHA256)
     bias.assign(before)
     path = shutil.copy(vgg16.vgg16_weights(weights_folder), tmp_path)
     cut(tmp_path / vgg16.WEIGHTS_FILE, 0.5)
@@ -121,4 +121,5 @@ def test_the_weights_are_read_from_the_bytes_of_an_onnx_model(base):
             raw = raw.tobytes()
             name = f"functional_1/{layer.name}_1/{name}:0".encode()
             content += b"\n" + name + b"\x12B" + name + b"J" + length(len(raw)) + raw
-    vgg16.check_weights(vgg16.vgg16_from_onnx(content))
+    model = vgg16.vgg16_from_onnx(content)
+    vgg16.check_weights(model, vgg16.WEIGHTS_SHA256)

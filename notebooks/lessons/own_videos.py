@@ -46,7 +46,6 @@ from toolbox.models import (
     pooled_network,
     read_classifier,
     save_classifier,
-    vgg16_weights,
 )
 from toolbox.page import progress
 from toolbox.plots import (
@@ -155,8 +154,9 @@ def save_fitted(dataset, fitted, classes, threshold, per_second):
 
     classes: sorted names (n,); threshold: of "none of these"; per_second: frames.
     """
-    head = head_of(fitted, describe, (fitted.size, 512), classes)
-    model = one_model(vgg16_weights(dataset.weights.parent), head, classes, threshold)
+    shape = fitted.size, fitted.scaler_.n_features_in_ // 4
+    head = head_of(fitted, describe, shape, classes)
+    model = one_model(dataset.weights.parent, head, classes, threshold)
     facts = {"per_second": per_second, "size": fitted.size, "threshold": threshold}
     save_classifier(dataset, model, classes=classes.tolist(), **facts)
     return model
@@ -172,7 +172,8 @@ def train_classifier(dataset, per_second=PER_SECOND, size=SIZE, keep=0.9):
     known classes that the threshold lets pass. Clips that can't be read are listed and
     left out. Raises ValueError if fewer than two classes are left.
     """
-    videos, features, problems = pooled_clips(dataset, per_second)
+    network = pooled_network(dataset)
+    videos, features, problems = pooled_clips(dataset, per_second, network)
     for clip, problem in problems.items():
         print(f"  {clip}: {problem}")
     train, test = (videos[videos["part"] == part] for part in ("train", "test"))

@@ -5,9 +5,10 @@ import lazy_loader
 NAMES = {
     "backbone": "Backbone",
     "clip_features": """
-        as_array each features_of_clips look_at pictures_of pooled_clips
+        as_array each features_of_clips fill_store look_at pictures_of pooled_clips
         pooled_network recipe_clips see
     """,
+    "efficientnet": "efficientnet_backbone",
     "kinetics": "kinetics_clips",
     "ray_cluster": "check_seats start_ray",
     "saved_model": """

@@ -20,8 +20,9 @@ class Backbone:
     several, side by side, float32 (n, d).
 
     name: of the network and its weights; engine: what computes it; load: returns, when
-    they are needed, compute(pixels, layers), the list of some layers' maps, and a dict
-    from a layer to its maps' shape; preprocess: function of RGB uint8 frames.
+    they are needed, compute(pixels, layers, pooled), a list of some layers' maps or
+    means, and a dict from a layer to its maps' shape; preprocess: function of RGB uint8
+    frames.
     """
 
     name: str
@@ -34,11 +35,9 @@ class Backbone:
 
     def __call__(self, frames):
         compute, _ = self.load()
-        maps = compute(np.asarray(self.preprocess(frames), "float32"), self.layers)
-        if self.pooled:
-            return np.concatenate([one.mean((1, 2)) for one in maps], axis=1)
-        [only] = maps
-        return only
+        pixels = np.asarray(self.preprocess(frames), "float32")
+        maps = compute(pixels, self.layers, self.pooled)
+        return np.concatenate(maps, axis=1) if self.pooled else maps[0]
 
     def using(self, **changes):
         """The same network with another preprocessing, other layers, pooled or not."""

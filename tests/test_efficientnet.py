@@ -1,0 +1,96 @@
+"""EfficientNet-Lite: genuine weights, its engines, and pickles that are refused."""
+
+import os
+import pickle
+
+from toolbox.models import efficientnet
+from toolbox.models.efficientnet import SIZES, efficientnet_weights, preprocess_input
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+
+ENGINES = ["Keras float32", "LiteRT float32"]
+
+
+def square(picture, size):
+    """The middle of a picture, scaled down: uint8 (1, size, size, 3)."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    middle = picture[top : top + side, left : left + side]
+    return cv2.resize(middle, (size, size), interpolation=cv2.INTER_AREA)[None]
+
+
+# an Egyptian cat, 285, and an espresso, 967
+SURE = [(0, 0.40, 0.94), (1, 0.54, 0.61), (2, 0.61, 0.90)]
+SURE = [SURE[0], *(pytest.param(*one, marks=pytest.mark.slow) for one in SURE[1:])]
+
+
+@pytest.mark.parametrize(("lite", "cat", "coffee"), SURE)
+def test_the_weights_are_genuine(weights_folder, lite, cat, coffee):
+    path = efficientnet_weights(weights_folder, lite)
+    model = efficientnet.load_efficientnet(path, lite)
+    for name, number, sure in (("cat", 285, cat), ("coffee", 967, coffee)):
+        pixels = preprocess_input(square(getattr(skimage.data, name)(), SIZES[lite][2]))
+        [said] = model.predict(pixels, verbose=0)
+        assert said.argmax() == number and said.max() == pytest.approx(sure, abs=0.01)
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """Two pictures and two of noise: uint8 (4, 224, 224, 3)."""
+    pictures = [square(skimage.data.cat(), 224), square(skimage.data.coffee(), 224)]
+    noise = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), "uint8")
+    return np.concatenate([*pictures, noise])
+
+
+@pytest.mark.parametrize("layers", [("widened_11", "widened_14"), ("head",)])
+def test_engines_agree(weights_folder, frames, layers):
+    keras, litert = (
+        efficientnet.efficientnet_backbone(weights_folder, layers, engine=engine)
+        for engine in ENGINES
+    )
+    assert keras.facts == litert.facts
+    means, maps = (
+        [network.using(pooled=pooled)(frames) for network in (keras, litert)]
+        for pooled in (True, False)
+    )
+    for one, other in (means, maps):
+        assert one.dtype == other.dtype == np.float32
+        assert np.linalg.norm(one - other) < 1e-4 * np.linalg.norm(one)
+    assert means[1].shape == (4, *litert.using(pooled=True).shape)
+    assert maps[1].shape == (4, *litert.shape)
+    first = maps[0].shape[-1]
+    assert np.allclose(means[0][:, :first], maps[0].mean(axis=(1, 2)), atol=1e-4)
+
+
+def test_a_rule_chooses_the_engine(monkeypatch):
+    for gpu, best in ((True, ENGINES[0]), (False, ENGINES[1])):
+        monkeypatch.setattr(efficientnet, "has_gpu", lambda gpu=gpu: gpu)
+        assert efficientnet.efficientnet_backbone("nowhere").engine == best
+    with pytest.raises(ValueError, match="can't be computed by 'abacus'"):
+        efficientnet.efficientnet_backbone("nowhere", engine="abacus")
+
+
+def test_layers_have_the_shapes_of_the_paper(weights_folder):
+    shapes = efficientnet.efficientnet_backbone(weights_folder).load()[1]
+    expected = {"stem": (112, 112, 32), "narrowed_00": (112, 112, 16)}
+    expected |= {"widened_11": (14, 14, 672), "widened_14": (7, 7, 1152)}
+    expected |= {"narrowed_15": (7, 7, 320), "head": (7, 7, 1280)}
+    assert {name: shapes[name] for name in expected} == expected
+
+
+class Harmful:
+    def __reduce__(self):
+        return os.system, ("true",)
+
+
+def test_a_pickle_that_names_anything_else_is_refused(weights_folder, tmp_path):
+    with pytest.raises(pickle.UnpicklingError, match="system is no part of a tensor"):
+        list(efficientnet.read_tensors(pickle.dumps(Harmful(), 2)))
+    other = efficientnet.build_efficientnet()
+    other.save_weights(tmp_path / "other.weights.h5")
+    with pytest.raises(ValueError, match=r"other\.weights\.h5 can't be used"):
+        efficientnet.load_efficientnet(tmp_path / "other.weights.h5")
