@@ -31,7 +31,9 @@ def main():
     """Print the accuracy on training groups that were left out, for each choice."""
     videos = read_csv(DATA / "videos.csv")
     videos = videos[videos["part"] == "train"]
-    clips = [np.load(DATA / f"pooled/{c}.npy") * np.float32(1) for c in videos["clip"]]
+    clips = [
+        np.load(DATA / f"pooled/VGG16/{c}.npy") * np.float32(1) for c in videos["clip"]
+    ]
     clips = as_array([clip[evenly_spaced(len(clip), STEPS)] for clip in clips])
     known = videos["class"].to_numpy(str), videos["group"].to_numpy(str)
     choose_cells(videos, *known)
