@@ -72,4 +72,6 @@ def test_stored_clips_are_in_order_and_kept_until_a_clip_or_size_changes(tmp_pat
     write_clip(paths[2], frames=20)
     stored, problems = store_clips(paths, target, 6, 16)
     assert stored[2].any() and problems == {}
-    assert store_clips(paths, target, 8, 24)[0].shape == (3, 8, 24, 24, 3)
+    for count, size in ((6, 24), (8, 24)):
+        stored, _ = store_clips(paths, target, count, size)
+        assert stored.shape == (3, count, size, size, 3)

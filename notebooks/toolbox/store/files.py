@@ -15,8 +15,8 @@ import portalocker
 
 @contextmanager
 def whole(path):
-    """Yield a temporary path for a file or a folder, which takes the place of `path` if
-    the block succeeds, and is removed if not.
+    """Yield a temporary path for a file, which takes the place of `path` if the block
+    succeeds, and is removed if not; or for a folder, if there is nothing at `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,8 +24,6 @@ def whole(path):
     remove(temporary)  # of a run that was killed
     try:
         yield temporary
-        if temporary.is_dir():
-            remove(path)
         os.replace(temporary, path)
     finally:
         remove(temporary)
