@@ -22,7 +22,7 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c "$(SUPPORTED)" 2>/dev/null && echo $$python && break; done)
 RUN := .venv/bin/python
-VGG16 := weights/vgg16_imagenet_notop.weights.h5
+WEIGHTS := weights/vgg16_imagenet_notop.weights.h5 weights/efficientnet_lite0_imagenet.weights.h5
 FRESH := executed/.fresh
 FRESH_RUN := env -u DATASET -u NOTEBOOKS -u KNOBS PYTHONPATH= $(RUN) $(FRESH)/tools
 
@@ -40,7 +40,7 @@ scale: .venv/installed-scale
 compare: .venv/installed
 	@$(RUN) tools/compare_outputs.py
 
-test: .venv/installed-scale $(VGG16)
+test: .venv/installed-scale $(WEIGHTS)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) tools/export.py --check
@@ -53,12 +53,15 @@ test-all: test
 	$(RUN) -m pytest -m slow
 	rm -rf $(FRESH)
 	git checkout-index --all --prefix=$(FRESH)/
-	cp $(VGG16) $(FRESH)/weights/
+	cp $(WEIGHTS) $(FRESH)/weights/
 	$(FRESH_RUN)/run_course.py --notebooks all
 	$(FRESH_RUN)/compare_outputs.py
 
-$(VGG16): | .venv/installed
-	@$(RUN) -c "from toolbox.models import vgg16_weights; vgg16_weights('weights')"
+weights/vgg16%: | .venv/installed
+	@$(RUN) -c "from toolbox.models.vgg16 import vgg16_weights; vgg16_weights('weights')"
+
+weights/efficientnet%: | .venv/installed
+	@$(RUN) -c "from toolbox.models.efficientnet import efficientnet_weights; efficientnet_weights('weights')"
 
 lab: .venv/installed
 	$(RUN) -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_get_the_videos.ipynb

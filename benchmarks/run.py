@@ -21,12 +21,15 @@ from functools import partial
 from pathlib import Path
 
 from toolbox.clips import extract_frames, load_frame, make_video_table, open_dataset
-from toolbox.models import FusedAdam, vgg16
+from toolbox.models import FusedAdam, efficientnet_backbone, look_at, vgg16
+from toolbox.models.efficientnet import CHOSEN, build_efficientnet
+from toolbox.models.engines import part_of
 
 import keras
 import numpy as np
 import recipe_2019
 from evaluation import vote
+from keras.applications.vgg16 import preprocess_input
 
 from lessons import frames, transfer
 
@@ -38,7 +41,9 @@ AIMS = {  # at least so many times as fast as
     "features": (2, KERAS),  # elsewhere than on x86: at least as fast
     "training step": (1.5, "Keras' Adam"),
     "evaluation": (2, RECIPE),
+    "looking": (10, "VGG16 by ncnn"),
 }
+BOUND, REAL_TIME = 0.6, 25  # aims: share of the bound, times real time
 FAST_BFLOAT16 = {"amx_bf16", "avx512_bf16"}
 
 
@@ -169,6 +174,50 @@ def compare_features(paths, network, recipe_base, folder, rounds):
     return our_features, len(paths) / np.median(ours)
 
 
+def compare_looking(paths, clip, rounds):
+    """Time EfficientNet-Lite0, as it looks at own videos, against VGG16 by ncnn,
+    against what this machine's float32 matrix product allows, and a clip's own pace.
+    """
+    pictures = np.stack([load_frame(path) for path in paths])
+    weights = REPOSITORY / "weights"
+    engine = vgg16.NCNN if vgg16.has_ncnn() else None
+    vgg = vgg16.vgg16_backbone(weights, preprocess_input, engine)
+    lite = efficientnet_backbone(weights).using(pooled=True)
+    seconds = {vgg: [], lite: []}
+    for network in seconds:
+        network(pictures[:2])
+    for _ in range(rounds):
+        for network, taken in seconds.items():
+            taken.append(timed(network, pictures)[0])
+    report("looking", *seconds.values())
+    pace = len(pictures) / np.median(seconds[lite])
+    bound = matrix_product_flops() / flops_of_lite()
+    share = pace / bound
+    looked, features = timed(look_at, clip, lite, 4)
+    faster = len(features) / 4 / looked
+    told = f"{pace:.0f} frames/s by {lite.engine}, {share:.0%} of the bound"
+    print(f"  {told}: {'reached' if share >= BOUND else 'NOT reached'}")
+    told = f"a clip is looked at {faster:.0f} times as fast as it plays"
+    print(f"  {told}: {'reached' if faster >= REAL_TIME else 'NOT reached'}")
+
+
+def flops_of_lite():
+    """Floating-point operations for a frame: two for each multiplication."""
+    model, flops = build_efficientnet(), 0
+    for layer in part_of(model, CHOSEN, pooled=True).layers:
+        if layer.weights and layer.weights[0].ndim == 4:  # a convolution
+            height, width = layer.output.shape[1:3]
+            flops += 2 * height * width * np.prod(layer.weights[0].shape)
+    return float(flops)
+
+
+def matrix_product_flops(side=2048, rounds=5):
+    """Floating-point operations a second of a float32 matrix product."""
+    matrix = np.random.default_rng(0).random((side, side), "float32")
+    matrix @ matrix
+    return 2 * side**3 / min(timed(np.matmul, matrix, matrix)[0] for _ in range(rounds))
+
+
 def cosine(a, b):
     """The median over the rows of the cosine between two arrays (n, ...)."""
     a, b = (x.reshape(len(x), -1).astype("float32") for x in (a, b))
@@ -289,6 +338,8 @@ def main():
         names = (path.stem.rsplit("_frame", 1)[0] for path in paths)
         labels = [classes.index(class_of[name]) for name in names]
         head = quick_head(features, labels, len(classes))
+        clip = dataset.folder / test.loc[test["frames"].idxmax(), "video"]
+        compare_looking(paths, clip, options.rounds)
         compare_training(len(classes), options.training_rounds)
         both = recipe_base, network
         compare_evaluation(test, dataset.folder, *both, head, folder, options.rounds)
