@@ -46,7 +46,7 @@ def main():
         rows[name] = judged(looked, model)
     for size in (4, 6, 12):
         rows[f"all four, {size / RATE:g} s"] = judged(looked, ClipClassifier(size))
-    for strength in (0.01, 0.03, 0.3):
+    for strength in (0.003, 0.03, 0.1):
         model = ClipClassifier(SIZE, strength=strength)
         rows[f"all four, C = {strength:g}"] = judged(looked, model)
     print(pd.DataFrame(rows).T.to_string(), "\n")

@@ -23,7 +23,7 @@ from pathlib import Path
 from toolbox.clips import extract_frames, load_frame, make_video_table, open_dataset
 from toolbox.models import FusedAdam, efficientnet_backbone, look_at, vgg16
 from toolbox.models.efficientnet import CHOSEN, build_efficientnet
-from toolbox.models.engines import part_of
+from toolbox.models.engine import part_of
 
 import keras
 import numpy as np

@@ -114,7 +114,7 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
     describe: windows to rows. A clip's probabilities are the mean over its windows.
     """
 
-    def __init__(self, size, balance=True, strength=0.1, describe=describe):
+    def __init__(self, size, balance=True, strength=0.01, describe=describe):
         self.size, self.balance = size, balance
         self.strength, self.describe = strength, describe
 

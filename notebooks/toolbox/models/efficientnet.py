@@ -13,7 +13,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from toolbox.models.backbone import Backbone
-from toolbox.models.engines import (
+from toolbox.models.engine import (
     FLOAT32,
     LITERT,
     has_gpu,

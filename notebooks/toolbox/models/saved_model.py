@@ -7,7 +7,7 @@ from toolbox.models.efficientnet import (
     efficientnet_weights,
     load_efficientnet,
 )
-from toolbox.models.engines import open_litert, part_of
+from toolbox.models.engine import open_litert, part_of
 from toolbox.page import keras, quiet_start
 from toolbox.store import is_made, making, read_note, whole
 

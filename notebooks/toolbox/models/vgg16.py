@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from toolbox.models.backbone import Backbone
-from toolbox.models.engines import FLOAT32, cores, has_gpu, keras_engine
+from toolbox.models.engine import FLOAT32, cores, has_gpu, keras_engine
 from toolbox.models.weights import check_weights, kept_weights, weights_from_wheel
 from toolbox.page import keras
 
