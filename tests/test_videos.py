@@ -1,5 +1,6 @@
 """toolbox.clips.read: opening clips, the time of each frame, frames to show."""
 
+import re
 from fractions import Fraction
 from itertools import groupby
 
@@ -290,3 +291,14 @@ def test_of_a_long_clip_only_the_first_minute_is_read(tmp_path):
     expected = [early[index] for index in (0, 500, 999, 1499)]
     assert np.array_equal(read.frames_to_show(clip, 4), expected)
     assert np.array_equal(read.middle_frame(clip), early[750])
+
+
+def test_what_is_damaged_in_the_middle_is_told(tmp_path):
+    clip = write_with_pyav(tmp_path / "clip.mp4", size=(320, 240), frames=100)
+    content = bytearray(clip.read_bytes())
+    first = content.index(b"mdat") + (len(content) - content.index(b"mdat")) // 3
+    content[first : first + 4000] = np.random.default_rng(0).bytes(4000)
+    clip.write_bytes(content)
+    starts, problem = starts_of(clip)
+    assert len(starts) < 100 and starts[-1] == pytest.approx(99 / 25)
+    assert re.fullmatch(r"frames that can't be decoded: \d+", problem)

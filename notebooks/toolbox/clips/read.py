@@ -153,7 +153,7 @@ class Video:
         self.claimed = stream.average_rate or stream.guessed_rate or 0
         self.fps = usable_fps(self.claimed)
         self.step = 1 / Fraction(self.fps)
-        self.heard, self.counted, self.problem = 0, 0, ""
+        self.heard, self.counted, self.lost, self.problem = 0, 0, 0, ""
         decoded = self._decode()
         first = list(islice(decoded, 2))
         if not first:
@@ -190,8 +190,12 @@ class Video:
         """Yield what PyAV decodes; on the way, note until when there is sound."""
         for packet in self._packets():
             if packet.stream is self.stream:
-                with suppress(av.FFmpegError):  # the frame before stands on
-                    yield from packet.decode()
+                try:
+                    decoded = packet.decode()
+                except av.FFmpegError:  # the frame before stands on
+                    self.lost += 1
+                else:
+                    yield from decoded
             elif packet.pts is not None:
                 end = (packet.pts + (packet.duration or 0)) * packet.time_base
                 self.heard = max(self.heard, end)
@@ -229,6 +233,8 @@ class Video:
             self.problem = f"claims {claimed}; taken as {USUAL_FPS}"
         elif end < min(0.95 * said, said - 2 * self.step):
             self.problem = f"breaks off after {float(end):.1f} of {float(said):.1f} s"
+        elif self.lost:
+            self.problem = f"frames that can't be decoded: {self.lost}"
 
 
 @contextmanager

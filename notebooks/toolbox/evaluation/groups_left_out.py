@@ -26,6 +26,12 @@ def check_groups(labels, groups):
         print(f"of one group, so never found below: {', '.join(names)}")
 
 
+def fitted(model, clips, labels):
+    """A copy of a classifier, fitted; by one thread: more would only wait."""
+    with threadpool_limits(1, "blas"):
+        return clone(model).fit(clips, labels)
+
+
 def judges(model, clips, labels, groups, learn=None, folds=10):
     """A dict from each group to a classifier that never met it, to be asked with
     `ask`; without a group for which there is nothing else to learn from.
@@ -40,9 +46,8 @@ def judges(model, clips, labels, groups, learn=None, folds=10):
     for known, unseen in splits if count > 1 else ():
         known = known if learn is None else known[learn[known]]
         if len(known):
-            with threadpool_limits(1, "blas"):  # threads would only wait
-                fitted = clone(model).fit(clips[known], labels[known])
-            found |= dict.fromkeys(np.unique(groups[unseen]), fitted)
+            judge = fitted(model, clips[known], labels[known])
+            found |= dict.fromkeys(np.unique(groups[unseen]), judge)
     return found
 
 
@@ -88,9 +93,9 @@ def new_strangers(model, clips, labels, new_clips, new_labels):
     """
     highest = np.full(len(new_clips), np.nan)
     for name in np.unique(new_labels):
-        fitted = clone(model).fit(clips[labels != name], labels[labels != name])
+        judge = fitted(model, clips[labels != name], labels[labels != name])
         own = new_labels == name
-        highest[own] = fitted.predict_proba(new_clips[own]).max(axis=1)
+        highest[own] = judge.predict_proba(new_clips[own]).max(axis=1)
     return highest
 
 
@@ -154,8 +159,8 @@ def curve_over_groups(model, clips, labels, groups, draws=4, points=4):
             some = np.flatnonzero(np.isin(groups, others[:few]))
             spread = rng.permutation(np.flatnonzero(known))[: len(some)]
             for source, learn in (("few groups", some), ("all groups", spread)):
-                fitted = clone(model).fit(clips[learn], labels[learn])
-                accuracy = np.mean(fitted.predict(clips[~known]) == labels[~known])
+                judge = fitted(model, clips[learn], labels[learn])
+                accuracy = np.mean(judge.predict(clips[~known]) == labels[~known])
                 rows.append((source, few, len(learn), accuracy))
     return pd.DataFrame(rows, columns=["source", "groups", "clips", "accuracy"])
 
@@ -181,7 +186,7 @@ def label_round(
         start = known.groupby(known).head(first).index
         pool = known.index.difference(start, sort=False)
         count = more * known.nunique()
-        first_fit = clone(model).fit(clips[start], labels[start])
+        first_fit = fitted(model, clips[start], labels[start])
         asked = pool[least_sure(first_fit, clips[pool], count)]
         write_csv(pd.DataFrame({"clip": names[asked], "label": ""}), path)
         person(path)
@@ -194,16 +199,16 @@ def label_round(
         rows.append({})
         for name, (added, said) in answers.items():
             learn = clips[start.append(added)], np.concatenate([labels[start], said])
-            fitted = clone(model).fit(*learn)
-            rows[-1][name] = np.mean(fitted.predict(clips[unseen]) == labels[unseen])
+            judge = fitted(model, *learn)
+            rows[-1][name] = np.mean(judge.predict(clips[unseen]) == labels[unseen])
     return pd.DataFrame(rows)
 
 
-def least_sure(fitted, clips, count):
+def least_sure(judge, clips, count):
     """The places of the `count` clips whose highest probability is lowest, in order."""
     if len(clips) == 0:
         return np.zeros(0, int)
-    return np.argsort(fitted.predict_proba(clips).max(axis=1), kind="stable")[:count]
+    return np.argsort(judge.predict_proba(clips).max(axis=1), kind="stable")[:count]
 
 
 def steps(right, groups):
