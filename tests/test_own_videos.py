@@ -83,7 +83,7 @@ def clips_of(levels, lengths, noise=0.5, seed=0):
 def test_clips_of_any_length_are_told_apart_by_the_mean_over_all_windows():
     labels = np.resize(["left", "middle", "right"], 30)
     levels, lengths = np.resize([-1, 0, 1], 30), np.resize([1, 3, 4, 5, 17], 30)
-    fitted = ClipClassifier(4).fit(clips_of(levels, lengths), labels)
+    fitted = ClipClassifier(4, strength=1).fit(clips_of(levels, lengths), labels)
     assert list(fitted.predict(clips_of(levels, lengths, seed=1))) == list(labels)
     labels = np.resize(["a", "b"], 20)
     clips = clips_of(np.resize([-0.2, 0.2], 20), [9] * 20, noise=2)

@@ -6,7 +6,7 @@ NAMES = {
     "backbone": "Backbone",
     "clip_features": """
         as_array each features_of_clips fill_store look_at pictures_of pooled_clips
-        pooled_network recipe_clips see
+        pooled_network pooled_vgg16 recipe_clips see
     """,
     "efficientnet": "efficientnet_backbone",
     "kinetics": "kinetics_clips",
