@@ -241,7 +241,8 @@ def test_clean_removes_what_the_course_made_and_nothing_else(tmp_path):
     kept += fill(data / "ucf101", "UCF-101/a.avi fetched.txt .partial-a.zip")
     (data / "pets" / "test_1").symlink_to(tmp_path / "photos")
     made = "videos.csv train_1/a_frame0.jpg features.unfinished .partial-split.csv"
-    made += " pooled/a.npy pooled/a.npy.json clips_32x48.npy step_01.json train_1.json"
+    made += " pooled/a.npy pooled/VGG16/a.npy pooled/VGG16/a.npy.json clips_32x48.npy"
+    made += " step_01.json train_1.json"
     made = fill(data / "pets", f"{made} .partial-train_1/a.jpg")
     made += fill(tmp_path, "weights/pets/w.h5 executed/pets/0 classified/pets/a.jpg")
     made += fill(data / "mocap", "results.json")
@@ -249,6 +250,7 @@ def test_clean_removes_what_the_course_made_and_nothing_else(tmp_path):
         clean(tmp_path, name)
     assert [path for path in kept if not path.exists()] == []
     assert [path for path in made if path.exists()] == []
+    assert not (data / "pets" / "pooled").exists()
 
 
 def test_the_export_is_tidy_and_a_difference_is_noticed(tmp_path):

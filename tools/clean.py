@@ -40,6 +40,7 @@ def clean(course, name):
         for file in made:
             file.unlink()
         folders = {(data / pattern).parent for pattern in patterns}
+        folders |= {file.parent for file in made}
         for folder in sorted(folders, reverse=True):  # what lies in data, then data
             with suppress(OSError):  # not there, or not empty
                 folder.rmdir()
