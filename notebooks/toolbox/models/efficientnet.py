@@ -30,8 +30,8 @@ from numpy.lib.stride_tricks import as_strided
 # Lite0, 1, 2: how much wider and deeper than Lite0, and the side of a picture in pixels
 SIZES = {0: (1, 1, 224), 1: (1, 1.1, 240), 2: (1.1, 1.2, 260)}
 # The widened maps of the first block of stage 6 (14 x 14, 672 channels) and of its last
-# (7 x 7, 1,152): of twelve choices the most often right in groups left out, on mocap's
-# training groups and on UTD-MHAD, by benchmarks/choose_layers.py.
+# (7 x 7, 1,152): in groups left out, nearly the best of fifteen choices on mocap's
+# training groups and on UTD-MHAD; see benchmarks/README.md.
 CHOSEN = ("widened_11", "widened_14")
 # of the blocks of each stage: kernel, stride, factor of widening, channels, how many
 STAGES = (
