@@ -66,12 +66,14 @@ def write_with_pyav(
     sound=0,
     options=None,
     pixel_aspect=1,
+    title="",
 ):
     """Write a clip in a format that OpenCV can't write, of an even width and height.
 
     frames: how many, of the bar of `write_clip`, or an iterable of them (BGR uint8);
     times: when each is shown, in seconds, for a variable frame rate; sound: seconds of
-    silence beside it; options: of the codec; pixel_aspect: width of a pixel by height.
+    silence beside it; options: of the codec; pixel_aspect: width of a pixel by height;
+    title: of the file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +86,7 @@ def write_with_pyav(
     tick = 1 / rate if times is None else Fraction(1, 1000)
     pictures = bar_frames(frames, size, look) if isinstance(frames, int) else frames
     with av.open(str(path), "w") as container:
+        container.metadata["title"] = title
         options = options or usual.get(codec, {})
         stream = container.add_stream(codec, rate=rate, options=options)
         stream.width, stream.height = size

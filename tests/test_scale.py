@@ -55,7 +55,7 @@ def plain_loop(weights_folder, tmp_path):
     """The plain loop in this process, its network and where it puts its parts."""
     network = efficientnet_backbone(weights_folder, engine=ENGINE).using(pooled=True)
     parts = Parts(tmp_path / "parts")
-    worker = scale.FeatureWorker(weights_folder, parts.root, ENGINE, 3, network=network)
+    worker = scale.FeatureWorker(weights_folder, parts.root, ENGINE, network=network)
     return partial(scale.plain_loop, worker=worker, rate=2), network, parts
 
 

@@ -6,6 +6,7 @@ from itertools import groupby
 
 from toolbox.clips import read
 
+import av
 import numpy as np
 import pytest
 from clips import (
@@ -302,3 +303,58 @@ def test_what_is_damaged_in_the_middle_is_told(tmp_path):
     starts, problem = starts_of(clip)
     assert len(starts) < 100 and starts[-1] == pytest.approx(99 / 25)
     assert re.fullmatch(r"frames that can't be decoded: \d+", problem)
+
+
+def test_a_clock_that_jumps_by_hours_is_not_believed(tmp_path):
+    """Of the pictures, where files were joined; of the sound, in one packet."""
+    part = write_with_pyav(tmp_path / "a.ts").read_bytes()
+    times = 36_000 + np.arange(50) / 25
+    later = write_with_pyav(tmp_path / "b.ts", times=times).read_bytes()
+    (tmp_path / "both.ts").write_bytes(part + later)
+    assert read.times_of(tmp_path / "both.ts")[-1] == pytest.approx(4, abs=0.1)
+    sound = write_with_pyav(tmp_path / "sound.mkv", sound=2)
+    late = tmp_path / "late.mkv"
+    with av.open(str(sound)) as source, av.open(str(late), "w") as target:
+        streams = [target.add_stream_from_template(one) for one in source.streams]
+        packets = [packet for packet in source.demux() if packet.dts is not None]
+        last = [packet for packet in packets if packet.stream.type == "audio"][-1]
+        last.pts = last.dts = last.pts + int(500_000 / last.time_base)
+        for packet in packets:
+            packet.stream = streams[packet.stream.index]
+            target.mux(packet)
+    assert read.times_of(late)[-1] == pytest.approx(2, abs=0.1)
+
+
+def test_two_frames_at_once_do_not_delay_the_others(tmp_path):
+    times = [0, 0.04, 0.04, 0.08, 0.12, 0.12, 0.16]
+    clip = tmp_path / "twice.mkv"
+    source = write_with_pyav(tmp_path / "clip.mkv", frames=7)
+    with av.open(str(source)) as opened, av.open(str(clip), "w") as target:
+        stream = target.add_stream_from_template(opened.streams.video[0])
+        packets = [packet for packet in opened.demux(video=0) if packet.size]
+        for packet, time in zip(packets, times, strict=True):
+            packet.pts = packet.dts = round(time / packet.time_base)
+            packet.stream = stream
+            target.mux(packet)
+    assert starts_of(clip) == (pytest.approx(times), "")
+
+
+def test_a_size_that_changes_midway_is_brought_to_the_first(tmp_path):
+    parts = [
+        write_with_pyav(tmp_path / f"{k}.ts", size=size).read_bytes()
+        for k, size in enumerate([(64, 48), (48, 64)])
+    ]
+    (tmp_path / "both.ts").write_bytes(b"".join(parts))
+    shown = read.frames_to_show(tmp_path / "both.ts", 10)
+    assert {frame.shape for frame in shown} == {(48, 64, 3)} and len(shown) == 10
+
+
+def test_a_title_that_is_not_unicode_does_no_harm(tmp_path):
+    clip = write_with_pyav(tmp_path / "clip.mkv", title="Marchen")
+    clip.write_bytes(clip.read_bytes().replace(b"Marchen", b"M\xe4rchen"))
+    assert read.probe(clip)["frames"] == 50
+
+
+def test_slow_motion_is_believed(tmp_path):
+    clip = write_with_pyav(tmp_path / "slow.mov", frames=60, fps=240.2)
+    assert read.times_of(clip)[-1] == pytest.approx(60 / 240.2, abs=0.002)

@@ -14,7 +14,9 @@ def neighbours(path, count=None, width=160):
     Raises ValueError if the clip can't be read.
     """
     starts = times_of(path)[:-1]
-    first = nearest(starts[:-1], count) if count else np.arange(len(starts) - 1)
+    first = np.arange(len(starts) - 1)
+    if count and len(first):
+        first = nearest(starts[:-1], count)
     places = np.union1d(first, first + 1)
     pictures = (grey(frame, width) for frame in shown_at(path, starts[places]))
     for (place, before), (_, after) in pairwise(zip(places, pictures, strict=True)):

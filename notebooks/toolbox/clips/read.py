@@ -16,6 +16,7 @@ from toolbox.store import is_whole_jpeg
 import av
 import cv2
 import numpy as np
+from av.format import Flags
 from av.sidedata.sidedata import Type as SideData
 from av.stream import Disposition
 from av.video.reformatter import Interpolation
@@ -45,25 +46,26 @@ def evenly_spaced(total, count, repeat=False):
 
 def open_file(path):
     """An opened PyAV container; ValueError with the reason if the file isn't one."""
+    if not path.exists():
+        raise ValueError("the file is missing")
+    if not path.is_file():
+        raise ValueError("not a file")
     try:
-        if not path.exists():
-            raise ValueError("the file is missing")
-        if not path.is_file():
-            raise ValueError("not a file")
         with open(path, "rb") as file:
             start = file.read(4096)
-        if not start:
-            raise ValueError("the file is empty")
-        if is_text(start):
-            raise ValueError("a text, not a video")
-        # else FFmpeg takes what is before a colon for a protocol
-        return av.open(f"file:{path}")
     except PermissionError:
         raise ValueError("no permission to read the file") from None
-    except av.FFmpegError:
-        raise ValueError("not a video that FFmpeg can read") from None
     except OSError as error:
         raise ValueError(f"the file can't be read ({error.strerror})") from None
+    if not start:
+        raise ValueError("the file is empty")
+    if is_text(start):
+        raise ValueError("a text, not a video")
+    try:
+        # else FFmpeg takes what is before a colon for a protocol
+        return av.open(f"file:{path}", metadata_errors="replace")
+    except av.FFmpegError:
+        raise ValueError("not a video that FFmpeg can read") from None
 
 
 def is_text(start):
@@ -76,8 +78,9 @@ def is_text(start):
 
 
 def stream_of(container):
-    """The stream of a container's pictures: not a cover, and not a still beside them.
-    Raises ValueError if there is none.
+    """The stream of a container's pictures: not a cover, not a still beside them (where
+    the file says how many frames a stream has), and the default one of several. Raises
+    ValueError if there is none.
     """
     streams = container.streams.video
     moving = [one for one in streams if not one.disposition & Disposition.attached_pic]
@@ -85,7 +88,10 @@ def stream_of(container):
         kind = "sound" if container.streams.audio else "a file"
         cover = ", and a cover" if streams else ""
         raise ValueError(f"{kind} without moving pictures{cover}")
-    return next((one for one in moving if one.frames != 1), moving[0])
+    default = Disposition.default
+    return max(
+        moving, key=lambda one: (one.frames != 1, bool(one.disposition & default))
+    )
 
 
 def is_picture(container):
@@ -105,18 +111,24 @@ class Frame:
     end: Fraction
     decoded: av.VideoFrame
     pixel_aspect: Fraction | None  # width of a pixel by its height
+    size: tuple | None  # width and height of the first frame's picture
 
     @cached_property
     def picture(self):
-        """BGR uint8 (height, width, 3), upright and of square pixels."""
+        """BGR uint8 (height, width, 3), upright, of square pixels, and as large as the
+        first frame's, where the size changes midway.
+        """
         width = max(1, round(self.decoded.width * (self.pixel_aspect or 1)))
         picture = self.decoded.to_ndarray(
             format="bgr24", width=width, interpolation=Interpolation.BICUBIC
         )
         for data in self.decoded.side_data:
             if data.type == SideData.DISPLAYMATRIX:
-                return upright(picture, np.frombuffer(data, np.int32).reshape(3, 3))
-        return picture
+                matrix = np.frombuffer(data, np.int32).reshape(3, 3)
+                picture = upright(picture, matrix)
+        if self.size in (None, picture.shape[1::-1]):
+            return picture
+        return cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA)
 
 
 def upright(picture, matrix):
@@ -140,7 +152,7 @@ class Video:
 
     A frame is shown from its timestamp on; where that isn't later than the one before,
     or later beyond belief, from 1 / fps after it. The last one is shown for as long as
-    it says, or while there is sound.
+    it says, or, where all timestamps were believed, while there is sound.
 
     container: of PyAV. Raises ValueError with the reason if no frame can be decoded.
     """
@@ -154,6 +166,8 @@ class Video:
         self.fps = usable_fps(self.claimed)
         self.step = 1 / Fraction(self.fps)
         self.heard, self.counted, self.lost, self.problem = 0, 0, 0, ""
+        self.moved, by_rate = False, container.format.name == "avi"
+        self.least = 1 / HIGHEST_FPS if by_rate and self.claimed > HIGHEST_FPS else 0
         decoded = self._decode()
         first = list(islice(decoded, 2))
         if not first:
@@ -163,7 +177,9 @@ class Video:
             raise ValueError("a picture, not a video")
         self.decoded = chain(first, decoded)
         self.first = self._time_of(first[0]) or 0
-        self.height, self.width = self._frame(0, 0, first[0]).picture.shape[:2]
+        self.size = None
+        self.size = self._frame(0, 0, first[0]).picture.shape[1::-1]
+        self.width, self.height = self.size
         length = Fraction(container.duration or 0, av.time_base)
         if container.format.name == "avi" and self.claimed:  # else by the file's size
             length = stream.frames / self.claimed
@@ -171,7 +187,8 @@ class Video:
         self.seconds = max(length - late, 0) or None
 
     def _frame(self, start, end, decoded):
-        return Frame(start, end, decoded, self.stream.sample_aspect_ratio)
+        aspect = self.stream.sample_aspect_ratio
+        return Frame(start, end, decoded, aspect, self.size)
 
     def _time_of(self, decoded):
         """The timestamp of one of PyAV's frames in seconds, or None. An AVI file has
@@ -198,32 +215,41 @@ class Video:
                     yield from decoded
             elif packet.pts is not None:
                 end = (packet.pts + (packet.duration or 0)) * packet.time_base
-                self.heard = max(self.heard, end)
+                if not self.heard or end - self.heard <= LONGEST_GAP:
+                    self.heard = max(self.heard, end)
 
     def __iter__(self):
         start = Fraction(0)
         for decoded, following in pairwise(chain(self.decoded, [None])):
-            end = start + self._lasts(decoded, following)
+            end = start + self._lasts(decoded, following, start)
             if not following and not self.counted:
                 end = max(end, self.heard - self.first)
             yield self._frame(start, end, decoded)
             start = end
         self._judge(end)
 
-    def _lasts(self, decoded, following):
-        """How long a frame is shown: until the following one, or if that is None by
-        itself; if that can't be believed, 1 / fps.
+    def _lasts(self, decoded, following, start):
+        """How long a frame that is shown from `start` on is shown: until the following
+        one, or if that is None by itself; if that can't be believed, 1 / fps.
         """
         if following:
             times = self._time_of(decoded), self._time_of(following)
-            lasts = times[1] - times[0] if None not in times else 0
+            if None in times:
+                return self.step
+            lasts = times[1] - times[0]
         else:
             lasts = (decoded.duration or 0) * decoded.time_base
-        least = 1 / HIGHEST_FPS if self.claimed > HIGHEST_FPS else 0
-        longest = max(LONGEST_GAP, self.seconds or 0)
-        if self.stream.time_base > LONGEST_GAP or not least < lasts <= longest:
+        # FFmpeg takes the length from the last timestamp where clocks may jump
+        jumps = self.container.format.flags & Flags.ts_discont.value
+        known = 0 if jumps else (self.seconds or 0) - start
+        longest = max(LONGEST_GAP, known)
+        if lasts == 0 and following and self.moved:  # both at once: the later one stays
+            self.moved = False
+            return lasts
+        if self.stream.time_base > LONGEST_GAP or not self.least < lasts <= longest:
             self.counted += following is not None
             return self.step
+        self.moved = True
         return lasts
 
     def _judge(self, end):
@@ -231,7 +257,7 @@ class Video:
         if self.counted and self.fps != self.claimed:
             claimed = f"{float(self.claimed):g} frames a second"
             self.problem = f"claims {claimed}; taken as {USUAL_FPS}"
-        elif end < min(0.95 * said, said - 2 * self.step):
+        elif not self.counted and end < min(0.95 * said, said - 2 * self.step):
             self.problem = f"breaks off after {float(end):.1f} of {float(said):.1f} s"
         elif self.lost:
             self.problem = f"frames that can't be decoded: {self.lost}"
@@ -302,7 +328,7 @@ def shown_at(path, moments, problems=None):
     moment = next(moments, np.inf)
     with open_video(path) as video:
         for frame in video:
-            while moment < frame.end - ROUNDING:
+            while moment < max(frame.end - ROUNDING, (frame.start + frame.end) / 2):
                 yield frame.picture
                 moment = next(moments, np.inf)
             if moment == np.inf:

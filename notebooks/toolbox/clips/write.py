@@ -87,7 +87,10 @@ def annotate(source, target, caption, bar=None):
                 container.mux(stream.encode(frame))
                 if bar is not None:
                     bar.update(int(shown.end) - bar.n)
-            container.mux(stream.encode())
+            packets = stream.encode()
+            for last in packets[-1:]:
+                last.duration = round((shown.end - shown.start) * TICKS)
+            container.mux(packets)
 
 
 def join_clips(paths, target, per_second=25):
