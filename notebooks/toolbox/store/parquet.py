@@ -143,11 +143,13 @@ class Parts:
 
     def about(self):
         """What there is, without the features: a DataFrame of clip, class, group,
-        version, problem and frames, in the order of clips.
+        version, problem and frames, in the order of clips. A clip that two parts hold,
+        since a process was killed before it could report the first, counts once.
         """
         tables = [SCHEMA.empty_table().select(ABOUT)]
         tables += [table for _, table in self.tables(ABOUT)]
         table = pa.concat_tables(tables).to_pandas()
+        table = table.drop_duplicates(["clip", "version"])
         return table.sort_values("clip", ignore_index=True)
 
     def features(self):
@@ -156,7 +158,8 @@ class Parts:
         for _, table in self.tables(["clip", "frames", "features"]):
             numbers = table["features"].combine_chunks().flatten().flatten().to_numpy()
             ends = np.cumsum(table["frames"].to_numpy())[:-1]
-            rows = numbers.reshape(table["frames"].to_numpy().sum(), -1)
+            count = table["frames"].to_numpy().sum()
+            rows = numbers.reshape(count, len(numbers) // max(count, 1))
             of_clips = np.split(rows, ends)
             found |= dict(zip(table["clip"].to_pylist(), of_clips, strict=True))
         return {clip: features for clip, features in found.items() if len(features)}
