@@ -67,6 +67,8 @@ def test_notebook_12_computes_what_the_others_keep(course, pocket):
     assert "was killed; workers that reported" in str(executed(course, "12").cells)
     clips = Parts(course / "data" / "pocket" / "features_parquet").about()["clip"]
     assert len(clips) == 8 and clips.is_unique
+    store = course / "data" / "pocket" / "pooled" / "EfficientNet-Lite0"
+    assert {path.stem for path in store.glob("*.npy")} == set(clips)
 
 
 def test_the_plain_loop_computes_what_the_store_keeps(broken_clips, plain_loop):
