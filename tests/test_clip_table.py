@@ -7,6 +7,7 @@ from toolbox.clips.clip_table import (
     find_videos,
     groups_of,
     hold_out,
+    look_through,
     make_video_table,
     read_lists,
 )
@@ -177,8 +178,8 @@ def test_a_groups_csv_that_cannot_be_used_is_named(pets, lines):
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".hevc.mp4", ".webm", ".MTS"])
 def test_the_formats_of_phones_and_browsers_are_read(tmp_path, suffix):
     codec = {".hevc.mp4": "libx265", ".webm": "libvpx-vp9"}.get(suffix, "libx264")
-    for name in ("cat/a", "cat/b", "dog/c", "dog/d"):
-        write_with_pyav(tmp_path / f"{name}{suffix}", codec, (64, 96), 30, 12)
+    for look, name in enumerate(("cat/a", "cat/b", "dog/c", "dog/d")):
+        write_with_pyav(tmp_path / f"{name}{suffix}", codec, (64, 96), 30, 12, look)
     if suffix == ".mp4":
         rotate(tmp_path / "dog" / "d.mp4", 90)
     videos, unreadable = make_video_table(tmp_path)
@@ -203,19 +204,93 @@ def test_clips_that_cannot_be_read_are_listed_and_the_rest_goes_on(tmp_path):
     assert videos["part"].value_counts().tolist() == [2, 2]
 
 
-def test_the_same_clip_is_told_under_two_labels_and_not_under_one(tmp_path, capsys):
-    run = make_dataset(tmp_path, groups=3, clips=1) / "Run" / "v_Run_g02_c01.avi"
-    shutil.copy(run, tmp_path / "Run" / "copy.avi")
-    other = bytearray(run.read_bytes())
-    other[-1] ^= 1  # another content of the same size
-    (tmp_path / "Walk" / "other.avi").write_bytes(other)
-    make_video_table(tmp_path)
+def test_copies_are_one_group_and_two_labels_are_told(tmp_path, capsys):
+    names = [f"{label}/{n}.avi" for label in ("Run", "Walk") for n in "abcd"]
+    write_clips(tmp_path, *names)
+    for name in names:  # all sizes are the same, contents are not
+        copy = tmp_path / name.replace(".avi", " - Copy.avi")
+        shutil.copy(tmp_path / name, copy)
+    for seed in range(5):
+        videos, _ = make_video_table(tmp_path, seed=seed)
+        assert len(videos[["group", "part"]].drop_duplicates()) == 8
+        assert videos["group"].nunique() == 8 and set(videos["part"]) > {"test"}
     assert "Warning" not in capsys.readouterr().out
-    write_clip(run, frames=5, look=7)
-    shutil.copy(run, tmp_path / "Walk" / "again.avi")
+    shutil.copy(tmp_path / "Run" / "a.avi", tmp_path / "Walk" / "again.avi")
+    make_video_table(tmp_path)
+    told = capsys.readouterr().out
+    line = next(line for line in told.splitlines() if "labels" in line)
+    assert "3 clips" in line and "one of the labels is wrong" in line
+    assert "Run/a.avi" in line and "Walk/again.avi" in line
+
+
+def test_a_copy_on_both_sides_is_told(tmp_path, capsys):
+    """Lists, and groups that somebody gave, are kept to."""
+    videos = ["Run/a.avi", "Run/b.avi", "Walk/c.avi", "Walk/d.avi"]
+    write_clips(tmp_path, *videos)
+    shutil.copy(tmp_path / "Run" / "a.avi", tmp_path / "Run" / "b.avi")
+    write_lists(tmp_path, videos[::2], videos[1::2])
     make_video_table(tmp_path)
     line = capsys.readouterr().out.splitlines()[-1]
-    assert "2 clips" in line and "Run/v_Run_g02_c01" in line
+    assert "2 clips" in line and "the test flatters you" in line and "Run/b.avi" in line
+
+
+PARTS = [("train test", "train test"), ("Training Testing", "train test")]
+PARTS += [("train val", "train test"), ("train eval test", "train train test")]
+PARTS += [("training_set test_set", "train test"), ("trainval test", "train test")]
+
+
+@pytest.mark.parametrize(("folders", "parts"), PARTS)
+@pytest.mark.parametrize("place", ["", "videos/"])
+def test_folders_of_parts_are_used_as_lists_are(tmp_path, folders, parts, place):
+    names = [
+        f"{f}/{label}/{n}.avi"
+        for f in folders.split()
+        for label in ("a", "b")
+        for n in "12"
+    ]
+    write_clips(tmp_path, *[place + name for name in names])
+    videos, unreadable = make_video_table(tmp_path)
+    assert unreadable.empty and set(videos["class"]) == {"a", "b"}
+    expected = dict(zip(folders.split(), parts.split(), strict=True))
+    above = videos["video"].str.removeprefix(place).str.split("/").str[0]
+    assert videos["part"].tolist() == above.map(expected).tolist()
+
+
+def test_bins_are_no_classes_and_what_lies_beside_videos_is_listed(tmp_path):
+    names = [f"{label}/{n}.avi" for label in ("cat", "dog") for n in "ab"]
+    bins = ["#recycle", "@eaDir", "$RECYCLE.BIN", "lost+found", "__MACOSX"]
+    write_clips(tmp_path, *names, *(f"{name}/old.avi" for name in bins))
+    (tmp_path / "cat" / "@eaDir").mkdir()
+    shutil.copy(tmp_path / "cat" / "a.avi", tmp_path / "cat" / "@eaDir" / "a.avi")
+    assert find_videos(tmp_path)["video"].tolist() == names
+    write_clips(tmp_path / "videos", "2020/a.avi", "2021/b.avi")
+    videos, odd = look_through(tmp_path)
+    assert videos["class"].tolist() == ["2020", "2021"]
+    assert odd["video"].tolist() == names
+    assert set(odd["reason"]) == {
+        "it lies beside the folder videos, whose classes are used"
+    }
+
+
+@pytest.mark.parametrize("spelled", ["./{}", "/data/UCF-101/{}", "UCF-101/{}", "no"])
+@pytest.mark.parametrize("number", [" 1", ",1", ""])
+def test_lists_may_spell_clips_otherwise(tmp_path, spelled, number):
+    videos = ["Run/a.avi", "Run/b.avi", "Café/c.avi", "Café/d.avi"]
+    write_clips(tmp_path, *videos)
+    spell = spelled.format if "{" in spelled else lambda video: video[:-4]
+    lines = [spell(video) + number for video in videos]
+    for part, mine in (("train", lines[::2]), ("test", lines[1::2])):
+        (tmp_path / f"{part}list01.txt").write_text("\n".join(mine), encoding="utf-8")
+    found, unreadable = make_video_table(tmp_path)
+    assert unreadable.empty and len(found) == 4
+    assert set(found["video"][found["part"] == "test"]) == set(videos[1::2])
+
+
+def test_where_no_line_fits_one_is_shown(tmp_path):
+    write_clips(tmp_path, "Run/a.avi", "Run/b.avi", "Walk/c.avi", "Walk/d.avi")
+    write_lists(tmp_path, ["1.avi"], ["2.avi"])
+    with pytest.raises(ValueError, match=r"a line of one is 1\.avi"):
+        make_video_table(tmp_path)
 
 
 def write_lists(folder, train, test, end="\n", encoding="utf-8"):

@@ -1,6 +1,8 @@
 """toolbox.clips.dataset: where a dataset lies, and which one was chosen."""
 
-from toolbox.clips.dataset import choose_dataset, open_dataset
+from pathlib import Path
+
+from toolbox.clips.dataset import choose_dataset, find_dataset, open_dataset
 from toolbox.store.steps import step
 
 import pytest
@@ -79,3 +81,8 @@ def test_videos_where_the_course_would_write_frames_are_refused(tmp_path, label)
         choose_dataset(folder, course=tmp_path)
     (folder / label).rename(folder / "Walk")
     assert choose_dataset(folder, course=tmp_path).data == folder
+
+
+def test_the_root_of_a_drive_is_no_dataset(tmp_path):
+    with pytest.raises(ValueError, match="drive's root: name a folder in it"):
+        find_dataset(Path(tmp_path.anchor), tmp_path)

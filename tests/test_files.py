@@ -1,10 +1,20 @@
 """Files that are whole or not there: CSV and JSON that say when they are damaged."""
 
+import errno
+
 from toolbox.store import files
-from toolbox.store.files import read_csv, read_json, whole, write_csv, write_json
+from toolbox.store.files import (
+    one_writer,
+    read_csv,
+    read_json,
+    whole,
+    write_csv,
+    write_json,
+)
 
 import numpy as np
 import pandas as pd
+import portalocker
 import pytest
 
 
@@ -68,3 +78,15 @@ def test_what_counts_as_a_whole_jpeg(tmp_path):
     for content in (b"", b"\xff", jpeg[:2], jpeg[:-1], jpeg[2:], b"\x89PNG" + jpeg):
         path.write_bytes(content)
         assert not files.is_whole_jpeg(path), content[:4]
+
+
+def test_a_drive_without_locks_is_written_to_and_told(tmp_path, monkeypatch, capsys):
+    """As some network drives: ENOLCK."""
+
+    def no_locks(*_):
+        raise portalocker.LockException(OSError(errno.ENOLCK, "No locks available"))
+
+    monkeypatch.setattr(portalocker, "lock", no_locks)
+    with one_writer(tmp_path / "lock", "data/pets") as file:
+        assert file.writable()
+    assert "knows no locks" in capsys.readouterr().out

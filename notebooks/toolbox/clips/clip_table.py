@@ -18,7 +18,16 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
 PLACES = ("videos", "UCF-101", ".")  # where class folders may lie in a dataset's folder
-PARTS = {"train", "test", "val", "valid", "validation"}
+PART = re.compile(
+    "(train|test)(ing|val)?([ _-]?(set|data))?|(val(id(ation)?)?|eval|dev)([ _-]?set)?",
+    re.IGNORECASE,
+)
+# bins and indexes of Windows, macOS and network drives
+NOT_OURS = re.compile(
+    r"\..*|[#@]recycle|\$recycle\.bin|@eadir|lost\+found|__macosx|"
+    "system volume information",
+    re.IGNORECASE,
+)
 VIDEO_SUFFIXES = """
     .3g2 .3gp .asf .avi .divx .dv .f4v .flv .m2ts .m2v .m4v .mkv .mov .mp4 .mpe .mpeg
     .mpg .mts .mxf .ogv .qt .ts .vob .webm .wmv
@@ -38,25 +47,31 @@ def look_through(folder):
     `class`, `video` and `reason`.
 
     Class folders are looked for in the folders `videos` and `UCF-101` of `folder`, then
-    in itself; a clip lies in its class's folder or in a folder there, its group. Hidden
-    files and folders are left out. Raises ValueError if there are not two classes.
+    in itself; a clip lies in its class's folder or in a folder there, its group. Class
+    folders may lie in folders of parts, such as train and test (see `part_of_path`).
+    Hidden files and folders, and bins, are left out. Raises ValueError if there are not
+    two classes.
     """
-    for place in PLACES:
-        table = files_in_classes(folder, folder / place)
-        usable = table["reason"] == ""
-        if usable.any():
-            break
+    found = [files_in_classes(folder, folder / place) for place in PLACES]
+    usable = [table["reason"] == "" for table in found]
+    chosen = next((k for k, clips in enumerate(usable) if clips.any()), -1)
+    table, usable = found[chosen], usable[chosen]
     videos = table.loc[usable, ["class", "video"]].reset_index(drop=True)
-    odd = table[~usable].reset_index(drop=True)
+    odd = table[~usable]
+    for other in found[chosen + 1 :] if chosen >= 0 else ():
+        beside = other[~other["video"].str.startswith(f"{PLACES[chosen]}/")]
+        reason = f"it lies beside the folder {PLACES[chosen]}, whose classes are used"
+        odd = pd.concat([odd, beside[beside["reason"] == ""].assign(reason=reason)])
+    odd = odd.reset_index(drop=True)
     classes = videos["class"].unique()
-    if len(classes) < 2 or {label.casefold() for label in classes} <= PARTS:
+    if len(classes) < 2 or all(map(PART.fullmatch, classes)):
         found = f"Found: {' and '.join(classes) or 'none'}."
         if len(odd):
             found += f" {odd['video'][0]} can't be used: {odd['reason'][0]}."
         raise ValueError(
             f"{folder} must hold a folder of videos for each of two or more classes:"
             f" folder/<class>/<video>. {found} Parts, such as train and test, are no"
-            " classes: they go into trainlist01.txt and testlist01.txt."
+            " classes, but may hold the classes' folders."
         )
     return videos, odd
 
@@ -65,13 +80,36 @@ def files_in_classes(folder, place):
     """What may be a clip in the class folders of `place`: rows of `class`, `video` (its
     path below `folder`, fit to be saved) and `reason`: "", or why it can't be one.
     """
+    homes = folders_in(place)
+    if homes and all(PART.fullmatch(home.name) for home in homes):
+        homes = [home for part in homes for home in folders_in(part)] or homes
     rows = [
         (home.name, file.relative_to(folder).as_posix(), reason_against(file, home))
-        for home in sorted(place.glob("[!.]*/"))
+        for home in homes
         for file in files_below(home)
     ]
     table = pd.DataFrame(rows, columns=["class", "video", "reason"], dtype=object)
     return table.dropna().map(lambda text: text.encode(errors="replace").decode())
+
+
+def folders_in(place):
+    """The folders in a place, sorted; hidden ones and bins are left out."""
+    found = (home for home in sorted(place.glob("*/")) if home.is_dir())
+    return [home for home in found if not NOT_OURS.fullmatch(home.name)]
+
+
+def part_of_path(videos):
+    """ "train" or "test" for each clip whose class's folder lies in a part's: a list;
+    None if none does. Without a test part, validation clips are the test clips.
+    """
+    above = [PurePosixPath(video).parts[:-2] for video in videos]
+    parts = [next(filter(PART.fullmatch, names), "").casefold() for names in above]
+    if not all(parts):
+        return None
+    tests = [part.startswith("test") for part in parts]
+    if not any(tests):
+        tests = [not part.startswith("train") for part in parts]
+    return ["test" if test else "train" for test in tests]
 
 
 def files_below(folder):
@@ -79,7 +117,7 @@ def files_below(folder):
     Raises PermissionError where one is locked.
     """
     for path in sorted(folder.iterdir(), key=lambda path: (path.is_dir(), path.name)):
-        if not path.name.startswith("."):
+        if not NOT_OURS.fullmatch(path.name):
             yield from files_below(path) if path.is_dir() else [path]
 
 
@@ -146,6 +184,19 @@ def groups_of(videos, span_classes=None, listed=None):
             group = path.parent.name
         groups.append((group if span else f"{label}_{group}") if group else clip)
     return groups
+
+
+def copies_of(folder, videos):
+    """What clips have in common whose files are the same byte for byte: a Series of
+    their SHA-256, by their path in `videos`.
+    """
+    paths = videos["video"].map(lambda video: folder / video)
+    paths.index = videos["video"]
+    paths = paths[paths.map(lambda path: path.is_file())]
+    sizes = paths.map(lambda path: path.stat().st_size)
+    paths = paths[sizes.duplicated(keep=False)]
+    digests = paths.map(lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
+    return digests[digests.duplicated(keep=False)]
 
 
 def read_groups(folder, videos):
@@ -217,10 +268,27 @@ def read_lists(folder, split=1):
             raise ValueError(f"{file} is not in UTF-8: save it as UTF-8.") from None
         for line in filter(str.strip, lines):
             # "Walk/v_Walk_g01_c01.avi 14": the number is the class
-            name = path_key(re.sub(r"\s+\d+$", "", line.strip()))
+            name = path_key(re.sub(r"[\s,;]+\d+$", "", line.strip()))
             if part_of.setdefault(name, part) != part:
                 raise ValueError(f"{name} is in both lists of split {split}.")
     return part_of
+
+
+def parts_in_lists(videos, part_of):
+    """What lists say of clips, a Series; NaN for a clip in none. A line may name a clip
+    by a longer path, or without the suffix of its file.
+
+    videos: Series of paths below the dataset's folder; part_of: from `read_lists`.
+    """
+    keys = videos.map(path_key)
+    known = {key.rpartition(".")[0]: key for key in keys} | {key: key for key in keys}
+    found = {}
+    for name, part in part_of.items():
+        steps = name.split("/")
+        ends = ("/".join(steps[k:]) for k in range(len(steps)))
+        key = next((known[end] for end in ends if end in known), name)
+        found[key] = part
+    return keys.map(found), sorted(set(found) - set(keys))
 
 
 def hold_out(videos, share=0.3, seed=42):
@@ -275,22 +343,28 @@ def make_video_table(
     facts = [fact or {} for fact in facts]
     details = pd.DataFrame(facts, columns=["frames", "fps", "width", "height"])
     details["reason"] = reasons
-    part_of = read_lists(dataset_folder, split)
-    if part_of is None:
+    copies = copies_of(dataset_folder, videos)
+    alone = videos[videos["group"] == videos["clip"]]  # nobody gave them a group
+    alike = alone.groupby([alone["video"].map(copies), "class"])["group"]
+    videos.loc[alone.index, "group"] = alike.transform("first").fillna(alone["group"])
+    part_of, parts = read_lists(dataset_folder, split), part_of_path(videos["video"])
+    if part_of is None and parts is None:
         parts = pd.Series("train", index=videos.index, dtype=object)
         readable = details["reason"] == ""
         parts[readable] = hold_out(videos[readable], test_share, seed)
-    else:
-        keys = videos["video"].map(path_key)
-        parts = keys.map(part_of)
-        details.loc[parts.isna(), "reason"] = f"in no list of split {split}"
-        absent = pd.DataFrame({"video": sorted(set(part_of) - set(keys))}, dtype=object)
+    elif part_of is not None:
+        parts, absent = parts_in_lists(videos["video"], part_of)
+        reason = f"in no list of split {split}"
+        if parts.isna().all():
+            reason += f"; a line of one is {next(iter(part_of), 'not there')}"
+        details.loc[parts.isna(), "reason"] = reason
+        absent = pd.DataFrame({"video": absent}, dtype=object)
         absent["class"] = absent["video"].map(lambda name: name.split("/")[0])
         absent["reason"] = "named in a list, but not in the folder"
         odd = pd.concat([odd, absent])
     videos.insert(3, "part", parts)
     videos, unreadable = sort_out(pd.concat([videos, details], axis=1), odd)
-    warn_of_two_labels(dataset_folder, videos)
+    warn_of_copies(videos, copies)
     return videos, unreadable
 
 
@@ -321,18 +395,19 @@ def sort_out(videos, odd):
     return videos.reset_index(drop=True), aside
 
 
-def warn_of_two_labels(folder, videos):
-    """Print a line if clips of different classes have the same content (compared, by
-    SHA-256, only where sizes agree).
+def warn_of_copies(videos, copies):
+    """Print a line if clips that are the same byte for byte are of two classes, or in
+    both parts. copies: from `copies_of`, before rows were taken out.
     """
-    paths = videos["video"].map(lambda video: folder / video)
-    paths = paths[paths.map(lambda path: path.stat().st_size).duplicated(keep=False)]
-    digests = paths.map(lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
-    labels = videos["class"][paths.index].groupby(digests)
-    suspects = digests[labels.transform("nunique") > 1]
-    if len(suspects):
-        alike = videos["video"][suspects.index[suspects == suspects.iloc[0]]]
-        print(
-            f"Warning: {len(suspects)} clips have the content of a clip of another"
-            f" class, {' and '.join(alike)} for example: one of the labels is wrong."
-        )
+    clips = videos[["video", "class", "part"]].assign(copy=videos["video"].map(copies))
+    for column, what in (
+        ("class", "of another class: one of the labels is wrong"),
+        ("part", "of the other part: the test flatters you"),
+    ):
+        suspects = clips[clips.groupby("copy")[column].transform("nunique") > 1]
+        if len(suspects):
+            alike = suspects[suspects["copy"] == suspects["copy"].iloc[0]]["video"]
+            print(
+                f"Warning: {len(suspects)} clips are copies of a clip {what};"
+                f" {' and '.join(alike)}, for example."
+            )

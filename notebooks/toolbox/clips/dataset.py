@@ -77,6 +77,8 @@ def find_dataset(choice, course, advice=ADVICE):
         raise FileNotFoundError(f"There is no folder {folder}. {advice}")
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file, not a folder of class folders.")
+    if not folder.name:
+        raise ValueError(f"{folder} is a drive's root: name a folder in it.")
     if folder.name.casefold() in BUILT_IN and not built_in:
         raise ValueError(f"{folder}: the course has a dataset of that name; rename it.")
     data = course / "data" / folder.name

@@ -129,10 +129,14 @@ def one_writer(path, what, wait=False):
     with open(path, "a+", encoding="utf-8") as file:
         try:
             portalocker.lock(file, flags)
-        except portalocker.LockException:
+        except portalocker.AlreadyLocked:
             who = f"Process {path.read_text(encoding='utf-8') or 'another'}"
             advice = "Wait until it has finished, or stop it."
             raise RuntimeError(f"{who} is writing {what}. {advice}") from None
+        except portalocker.LockException:
+            print(
+                f"This drive knows no locks: let nothing else write {what} meanwhile."
+            )
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
