@@ -278,3 +278,9 @@ def test_the_text_of_make_is_a_path_or_words_as_in_a_shell(course, first, tmp_pa
     assert command(course, VIDEO=clip)[0] == 0
     code, said, _ = command(course, VIDEO=f'"{clip}" {first}')
     assert code == 0 and "it's my clip.mp4: " in said and "first.mp4: " in said
+
+
+def test_a_video_called_as_the_table_of_answers_gets_another_folder(tmp_path):
+    folder = classify.folder_for(tmp_path / "predictions.csv.mp4", tmp_path)
+    assert folder.parent == tmp_path and folder.name.startswith("predictions.csv_")
+    assert classify.folder_for(tmp_path / "clip.mp4", tmp_path) == tmp_path / "clip"

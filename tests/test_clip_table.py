@@ -86,6 +86,15 @@ def test_what_cannot_be_a_clip_is_listed_and_does_not_vanish(tmp_path):
     assert set(listed.index[listed["reason"].str.contains("too deep")]) == {*odd[:2]}
 
 
+def test_a_class_may_not_be_called_as_strangers_are(tmp_path):
+    names = [f"{label}/{n}.avi" for label in ("ball", "wave") for n in "ab"]
+    write_clips(tmp_path, *names, "None of these/a.avi")
+    videos, odd = look_through(tmp_path)
+    assert videos["video"].tolist() == names
+    assert odd["video"].tolist() == ["None of these/a.avi"]
+    assert "rename the class's folder" in odd["reason"][0]
+
+
 def test_without_two_classes_to_train_or_a_clip_to_test_the_reason_is_told(tmp_path):
     folder = write_clips(tmp_path / "one", "Run/a.avi", "Walk/b.avi")
     (folder / "Walk" / "b.avi").write_bytes(b"")

@@ -183,11 +183,11 @@ def answer(source, classifier, home):
 
 def folder_for(source, home):
     """The folder in `home` for a video: it has the video's name, and a digest of its
-    path, too, where another one's answers are there already.
+    path, too, where another one's answers, or the table of answers, have that name.
     """
     folder = home / source.stem[:60]
     owner = read_note(folder / "annotated.mp4").get("row", {}).get("video")
-    taken = owner not in (None, str(source))
+    taken = owner not in (None, str(source)) or folder.stem == "predictions"
     return home / f"{folder.name}_{digest_of(str(source))[:8]}" if taken else folder
 
 

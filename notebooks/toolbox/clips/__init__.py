@@ -4,7 +4,7 @@ import lazy_loader
 
 NAMES = {
     "clip_table": """
-        find_videos groups_of has_video_suffix look_through make_video_table
+        NONE find_videos groups_of has_video_suffix look_through make_video_table
         read_lists
     """,
     "dataset": "BUILT_IN choose_dataset find_dataset open_dataset",

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
+NONE = "none of these"  # what is said where no class is likely enough
 PLACES = ("videos", "UCF-101", ".")  # where class folders may lie in a dataset's folder
 PART = re.compile(
     "(train|test)(ing|val)?([ _-]?(set|data))?|(val(id(ation)?)?|eval|dev)([ _-]?set)?",
@@ -135,6 +136,8 @@ def reason_against(file, home):
         return None
     if re.search(r"[\n\r\ud800-\udfff]", f"{home.name}/{file.relative_to(home)}"):
         return "its name has a line break, or letters that are not Unicode; rename it"
+    if home.name.casefold() == NONE:
+        return "the course says that where no class fits; rename the class's folder"
     if len(file.relative_to(home).parts) > 2:
         return "it lies too deep; move it to <class>/<video> or <class>/<group>/<video>"
     return "" if has_video_suffix(file) else "not a video by its name; rename it if so"

@@ -2,6 +2,7 @@
 
 import time
 
+from toolbox.clips import NONE
 from toolbox.models.efficientnet import (
     CHOSEN,
     efficientnet_weights,
@@ -16,7 +17,6 @@ import pandas as pd
 from keras import layers, ops
 
 MODEL = "classifier.keras"
-NONE = "none of these"  # what is said where no class is likely enough
 
 
 def save_classifier(dataset, model, **facts):
