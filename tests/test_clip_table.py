@@ -265,6 +265,43 @@ def test_folders_of_parts_are_used_as_lists_are(tmp_path, folders, parts, place)
     assert videos["part"].tolist() == above.map(expected).tolist()
 
 
+def test_what_lies_beside_parts_and_classes_is_listed(tmp_path):
+    names = [
+        f"{part}/{label}/{n}.avi"
+        for part in ("train", "test")
+        for label in "ab"
+        for n in "12"
+    ]
+    loose = ["loose.avi", "test/loose.avi", "unlabelled/x.avi"]
+    write_clips(tmp_path, *names, *loose)
+    videos, odd = make_video_table(tmp_path)
+    assert sorted(videos["video"]) == sorted(names)
+    assert sorted(odd["video"]) == sorted(loose)
+    assert set(odd["reason"]) == {"it lies in no class's folder"}
+
+
+def test_links_that_lead_back_end(tmp_path):
+    names = ["cat/a.avi", "cat/b.avi", "dog/c.avi", "dog/d.avi"]
+    write_clips(tmp_path, *names)
+    for name in ("loop", "again"):
+        (tmp_path / "cat" / name).symlink_to(tmp_path / "cat")
+    assert find_videos(tmp_path)["video"].tolist() == names
+
+
+def test_a_copy_takes_no_test_clip_from_another_class(tmp_path):
+    names = [
+        f"{label}/{n}.avi"
+        for label, count in zip("abcd", (6, 2, 2, 2), strict=True)
+        for n in range(count)
+    ]
+    write_clips(tmp_path, *names)
+    shutil.copy(tmp_path / "a" / "0.avi", tmp_path / "a" / "copy.avi")
+    for seed in range(10):
+        videos, _ = make_video_table(tmp_path, seed=seed)
+        assert set(videos["class"][videos["part"] == "test"]) == set("abcd")
+        assert set(videos["class"][videos["part"] == "train"]) == set("abcd")
+
+
 def test_bins_are_no_classes_and_what_lies_beside_videos_is_listed(tmp_path):
     names = [f"{label}/{n}.avi" for label in ("cat", "dog") for n in "ab"]
     bins = ["#recycle", "@eaDir", "$RECYCLE.BIN", "lost+found", "__MACOSX"]
@@ -398,3 +435,13 @@ def test_the_seed_decides_which_groups_are_held_out(clips):
     videos = pd.DataFrame({"class": list("ab") * 16, "group": np.arange(32) // clips})
     tables = [tuple(hold_out(videos, 0.3, seed)) for seed in (0, 1, 2, 3, 4, 0)]
     assert tables[0] == tables[-1] and len(set(tables)) > 1
+
+
+def test_a_clip_in_both_lists_is_found_however_it_is_spelled(tmp_path):
+    videos = ["Run/a.avi", "Run/b.avi", "Walk/c.avi", "Walk/d.avi"]
+    write_clips(tmp_path, *videos)
+    write_lists(tmp_path, videos[::2], [*videos[1::2], "/data/Run/a"])
+    with pytest.raises(
+        ValueError, match="in both lists, in one of them as /data/run/a"
+    ):
+        make_video_table(tmp_path)

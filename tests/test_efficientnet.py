@@ -5,6 +5,7 @@ import pickle
 
 from toolbox.models import efficientnet
 from toolbox.models.efficientnet import SIZES, efficientnet_weights, preprocess_input
+from toolbox.page import in_threads
 
 import cv2
 import numpy as np
@@ -53,23 +54,26 @@ def test_engines_agree(weights_folder, frames, layers):
         for engine in ENGINES
     )
     assert keras.facts == litert.facts
-    means, maps = (
-        [network.using(pooled=pooled)(frames) for network in (keras, litert)]
-        for pooled in (True, False)
-    )
+    first = {"layers": layers[:1]}
+    means = [network.using(pooled=True)(frames) for network in (keras, litert)]
+    maps = [network.using(**first)(frames) for network in (keras, litert)]
+    if len(layers) > 1:
+        with pytest.raises(ValueError, match="don't fit together"):
+            litert(frames)
     for one, other in (means, maps):
         assert one.dtype == other.dtype == np.float32
         assert np.linalg.norm(one - other) < 1e-4 * np.linalg.norm(one)
     assert means[1].shape == (4, *litert.using(pooled=True).shape)
-    assert maps[1].shape == (4, *litert.shape)
-    first = maps[0].shape[-1]
-    assert np.allclose(means[0][:, :first], maps[0].mean(axis=(1, 2)), atol=1e-4)
+    assert maps[1].shape == (4, *litert.using(**first).shape)
+    width = maps[0].shape[-1]
+    assert np.allclose(means[0][:, :width], maps[0].mean(axis=(1, 2)), atol=1e-4)
 
 
 def test_a_rule_chooses_the_engine(monkeypatch):
-    for gpu, best in ((True, ENGINES[0]), (False, ENGINES[1])):
+    for gpu, litert, best in ((1, 1, 0), (0, 1, 1), (0, 0, 0)):
         monkeypatch.setattr(efficientnet, "has_gpu", lambda gpu=gpu: gpu)
-        assert efficientnet.efficientnet_backbone("nowhere").engine == best
+        monkeypatch.setattr(efficientnet, "has_litert", lambda litert=litert: litert)
+        assert efficientnet.efficientnet_backbone("nowhere").engine == ENGINES[best]
     with pytest.raises(ValueError, match="can't be computed by 'abacus'"):
         efficientnet.efficientnet_backbone("nowhere", engine="abacus")
 
@@ -94,3 +98,11 @@ def test_a_pickle_that_names_anything_else_is_refused(weights_folder, tmp_path):
     other.save_weights(tmp_path / "other.weights.h5")
     with pytest.raises(ValueError, match=r"other\.weights\.h5 can't be used"):
         efficientnet.load_efficientnet(tmp_path / "other.weights.h5")
+
+
+def test_threads_take_turns(weights_folder, frames):
+    network = efficientnet.efficientnet_backbone(weights_folder, engine=ENGINES[1])
+    network = network.using(pooled=True)
+    expected = [network(frames[k : k + 1]) for k in range(4)]
+    found = in_threads(lambda k: network(frames[k % 4 : k % 4 + 1]), range(24), 4)
+    assert all(np.array_equal(one, expected[k % 4]) for k, one in enumerate(found))

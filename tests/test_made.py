@@ -130,6 +130,7 @@ def test_digests_tell_values_types_and_files_apart(tmp_path):
     facts = [*arrays, [1, 2], ["1", "2"], file, tmp_path / "missing.jpg", {"a": 0.5}]
     digests = [digest_of(fact) for fact in facts]
     assert len({*digests, digest_of("1", "2")}) == len(facts) + 1
+    assert digest_of(1, 23) != digest_of(12, 3)
     file.write_bytes(b"1234")
     again = [digest_of(fact) for fact in facts]
     os.utime(file, ns=(1, 1))  # another one of the same size

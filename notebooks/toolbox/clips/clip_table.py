@@ -20,7 +20,9 @@ from sklearn.model_selection import StratifiedGroupKFold
 NONE = "none of these"  # what is said where no class is likely enough
 PLACES = ("videos", "UCF-101", ".")  # where class folders may lie in a dataset's folder
 PART = re.compile(
-    "(train|test)(ing|val)?([ _-]?(set|data))?|(val(id(ation)?)?|eval|dev)([ _-]?set)?",
+    r"(\w+[ _-])?((?P<test>test)(ing|val|s)?|(?P<train>train)(ing|val)?"
+    r"|val(id(ation)?)?|eval(uation)?|dev)"
+    r"([ _-]?(sets?|data|videos?|clips?|split|\d+))?",
     re.IGNORECASE,
 )
 # bins and indexes of Windows, macOS and network drives
@@ -81,13 +83,24 @@ def files_in_classes(folder, place):
     """What may be a clip in the class folders of `place`: rows of `class`, `video` (its
     path below `folder`, fit to be saved) and `reason`: "", or why it can't be one.
     """
-    homes = folders_in(place)
-    if homes and all(PART.fullmatch(home.name) for home in homes):
-        homes = [home for part in homes for home in folders_in(part)] or homes
+    homes, loose = folders_in(place), [place]
+    parts = [home for home in homes if PART.fullmatch(home.name)]
+    others = [home for home in homes if home not in parts]
+    if inside := [home for part in parts for home in folders_in(part)]:
+        training = {bool(PART.fullmatch(part.name)["train"]) for part in parts}
+        if not others or len(training) == 2:
+            homes, loose = inside, [place, *parts]
+            loose += [file for home in others for file in [home, *home.rglob("*/")]]
     rows = [
         (home.name, file.relative_to(folder).as_posix(), reason_against(file, home))
         for home in homes
         for file in files_below(home)
+    ]
+    rows += [
+        ("", file.relative_to(folder).as_posix(), "it lies in no class's folder")
+        for home in loose
+        for file in (sorted(home.iterdir()) if home.is_dir() else [])
+        if has_video_suffix(file) and file.is_file() and file.name[0] != "."
     ]
     table = pd.DataFrame(rows, columns=["class", "video", "reason"], dtype=object)
     return table.dropna().map(lambda text: text.encode(errors="replace").decode())
@@ -104,22 +117,27 @@ def part_of_path(videos):
     None if none does. Without a test part, validation clips are the test clips.
     """
     above = [PurePosixPath(video).parts[:-2] for video in videos]
-    parts = [next(filter(PART.fullmatch, names), "").casefold() for names in above]
+    parts = [next(filter(None, map(PART.fullmatch, names)), None) for names in above]
     if not all(parts):
         return None
-    tests = [part.startswith("test") for part in parts]
+    tests = [bool(part["test"]) for part in parts]
     if not any(tests):
-        tests = [not part.startswith("train") for part in parts]
-    return ["test" if test else "train" for test in tests]
+        tests = [not part["train"] for part in parts]
+    return ["test" if test else "train" for test in tests] if any(tests) else None
 
 
-def files_below(folder):
-    """Yield the files of a folder and then those of its folders, hidden ones left out.
-    Raises PermissionError where one is locked.
+def files_below(folder, above=()):
+    """Yield the files of a folder and then those of its folders, hidden ones and bins
+    left out, and links that lead back. Raises PermissionError where one is locked.
     """
+    above = (*above, folder.resolve())
     for path in sorted(folder.iterdir(), key=lambda path: (path.is_dir(), path.name)):
-        if not NOT_OURS.fullmatch(path.name):
-            yield from files_below(path) if path.is_dir() else [path]
+        if NOT_OURS.fullmatch(path.name):
+            continue
+        if not path.is_dir():
+            yield path
+        elif path.resolve() not in above:
+            yield from files_below(path, above)
 
 
 def has_video_suffix(file):
@@ -189,6 +207,12 @@ def groups_of(videos, span_classes=None, listed=None):
     return groups
 
 
+def sha256_of(path):
+    """The SHA-256 of a file, as hexadecimal text."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def copies_of(folder, videos):
     """What clips have in common whose files are the same byte for byte: a Series of
     their SHA-256, by their path in `videos`.
@@ -198,7 +222,7 @@ def copies_of(folder, videos):
     paths = paths[paths.map(lambda path: path.is_file())]
     sizes = paths.map(lambda path: path.stat().st_size)
     paths = paths[sizes.duplicated(keep=False)]
-    digests = paths.map(lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
+    digests = paths.map(sha256_of)
     return digests[digests.duplicated(keep=False)]
 
 
@@ -290,7 +314,8 @@ def parts_in_lists(videos, part_of):
         steps = name.split("/")
         ends = ("/".join(steps[k:]) for k in range(len(steps)))
         key = next((known[end] for end in ends if end in known), name)
-        found[key] = part
+        if found.setdefault(key, part) != part:
+            raise ValueError(f"{key} is in both lists, in one of them as {name}.")
     return keys.map(found), sorted(set(found) - set(keys))
 
 
@@ -346,15 +371,24 @@ def make_video_table(
     facts = [fact or {} for fact in facts]
     details = pd.DataFrame(facts, columns=["frames", "fps", "width", "height"])
     details["reason"] = reasons
-    copies = copies_of(dataset_folder, videos)
-    alone = videos[videos["group"] == videos["clip"]]  # nobody gave them a group
-    alike = alone.groupby([alone["video"].map(copies), "class"])["group"]
-    videos.loc[alone.index, "group"] = alike.transform("first").fillna(alone["group"])
+    copies = copies_of(dataset_folder, videos[details["reason"] == ""])
+    given = videos["group"].duplicated().any()
+    alone = videos["group"] == videos["clip"]  # nobody gave them a group
+    table = videos.assign(copy=videos["video"].map(copies), alone=alone)
+    alike = table.sort_values("alone", kind="stable").groupby(["copy", "class"])[
+        "group"
+    ]
+    videos["group"] = videos["group"].where(~alone, alike.transform("first"))
+    videos["group"] = videos["group"].fillna(videos["clip"])
     part_of, parts = read_lists(dataset_folder, split), part_of_path(videos["video"])
     if part_of is None and parts is None:
         parts = pd.Series("train", index=videos.index, dtype=object)
-        readable = details["reason"] == ""
-        parts[readable] = hold_out(videos[readable], test_share, seed)
+        readable = videos[details["reason"] == ""]
+        once = readable if given else readable.drop_duplicates("group")
+        held = hold_out(once, test_share, seed)
+        if not given:  # copies are one group
+            held = readable["group"].map(dict(zip(once["group"], held, strict=True)))
+        parts[readable.index] = held
     elif part_of is not None:
         parts, absent = parts_in_lists(videos["video"], part_of)
         reason = f"in no list of split {split}"

@@ -34,6 +34,8 @@ class Backbone:
     size: int = 224
 
     def __call__(self, frames):
+        if len(self.layers) > 1 and not self.pooled:
+            raise ValueError("Maps of several layers don't fit together: take one.")
         compute, _ = self.load()
         pixels = np.asarray(self.preprocess(frames), "float32")
         maps = compute(pixels, self.layers, self.pooled)

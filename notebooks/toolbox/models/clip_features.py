@@ -6,7 +6,7 @@ from toolbox.clips import batches, frames_shown, result_or_problem, to_network_s
 from toolbox.models.efficientnet import efficientnet_backbone
 from toolbox.models.vgg16 import vgg16_backbone
 from toolbox.page import in_threads, progress
-from toolbox.store import is_made, making, read_csv, read_note, save_array
+from toolbox.store import is_made, making, read_csv, read_note
 
 import numpy as np
 from keras.applications.vgg16 import preprocess_input
@@ -71,7 +71,7 @@ def fill_store(dataset, network, per_second, paths, features, problems):
         odd = [problems[clip]] if clip in problems else []
         if not is_made(kept, paths[clip], of):
             with making(kept, paths[clip], of, odd=odd) as temporary:
-                save_array(np.asarray(found, "float16"), temporary)
+                save_features(found, temporary)
 
 
 def recipe_clips(dataset, videos):
@@ -139,7 +139,7 @@ def features_of_clips(
         if not is_made(kept, path, of):
             odd = []
             with making(kept, path, of, odd=odd) as temporary:
-                save_array(np.asarray(look(path, odd), "float16"), temporary)
+                save_features(look(path, odd), temporary)
         return np.load(kept).astype("float32"), "; ".join(read_note(kept)["odd"])
 
     def answer(row):
@@ -155,6 +155,12 @@ def features_of_clips(
         if problem:
             problems[row["clip"]] = problem
     return features, problems
+
+
+def save_features(features, path):
+    """Save features as float16. Raises FloatingPointError if one is above 65,504."""
+    with np.errstate(over="raise"), open(path, "wb") as file:
+        np.save(file, np.asarray(features, "float16"))
 
 
 def remove_older(folder, pattern):

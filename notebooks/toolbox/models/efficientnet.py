@@ -17,6 +17,7 @@ from toolbox.models.engine import (
     FLOAT32,
     LITERT,
     has_gpu,
+    has_litert,
     keras_engine,
     litert_engine,
 )
@@ -72,10 +73,10 @@ def efficientnet_backbone(folder, layers=CHOSEN, lite=0, engine=None):
 
     folder: keeps the weights, see `efficientnet_weights`, and converted files; layers:
     names of layers, such as "widened_15", see `build_efficientnet`; lite: 0, 1 or 2;
-    engine: "LiteRT float32", "Keras float32", or None for Keras on a GPU, else LiteRT.
-    Raises ValueError for another, and what `efficientnet_weights` raises.
+    engine: "LiteRT float32", "Keras float32", or None: Keras on a GPU, else LiteRT, if
+    it is there. Raises ValueError for another, and what `efficientnet_weights` raises.
     """
-    engine = engine or (FLOAT32 if has_gpu() else LITERT)
+    engine = engine or (FLOAT32 if has_gpu() or not has_litert() else LITERT)
     if engine not in (FLOAT32, LITERT):
         only = f"only by {LITERT!r} and {FLOAT32!r}"
         raise ValueError(f"EfficientNet can't be computed by {engine!r}, {only}.")

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import threading
 
 from toolbox.page import keras, quiet_start
 from toolbox.store import is_made, making, one_writer
@@ -18,10 +19,19 @@ def has_gpu():
     return bool(tf.config.list_physical_devices("GPU"))
 
 
+def has_litert():
+    """Whether LiteRT is installed and can be loaded."""
+    try:
+        import ai_edge_litert.interpreter  # noqa: F401
+    except (ImportError, OSError):
+        return False
+    return True
+
+
 def cores():
     """How many processor cores this process may use; Ray sets OMP_NUM_THREADS."""
     if os.environ.get("OMP_NUM_THREADS", "").isdigit():
-        return int(os.environ["OMP_NUM_THREADS"])
+        return max(1, int(os.environ["OMP_NUM_THREADS"]))
     affinity = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count()))
     return len(affinity(0))
 
@@ -56,32 +66,39 @@ def litert_engine(model, path, of):
     of: what the model depends on, see `digest_of`. Source: ai.google.dev/edge/litert.
     """
 
+    alone = threading.Lock()  # an interpreter takes one frame at a time
+
+    def make(file, layers, pooled, facts):
+        if not is_made(file, *facts):
+            with making(file, *facts) as temporary, quiet_start((1, 2)):
+                part = part_of(model, layers, pooled)
+                part.export(temporary, format="litert", verbose=False)
+
     @functools.cache
     def runner_of(layers, pooled):
         kind = "pooled" if pooled else "maps"
         file = path.with_name("_".join([path.name, *layers, f"{kind}.tflite"]))
-        with one_writer(file.with_suffix(".lock"), file.name, wait=True):
-            if not is_made(file, of, layers, pooled):
-                with making(file, of, layers, pooled) as temporary, quiet_start((1, 2)):
-                    part = part_of(model, layers, pooled)
-                    part.export(temporary, format="litert", verbose=False)
+        facts = [of, model.to_json(), keras.__version__, layers, pooled]
+        if not is_made(file, *facts):  # a folder that is complete may be read-only
+            with one_writer(file.with_suffix(".lock"), file.name, wait=True):
+                make(file, layers, pooled, facts)
         return open_litert(file).get_signature_runner()
 
     def compute(pixels, layers, pooled=False):
-        run, rows = runner_of(layers, pooled), []
-        [entry] = run.get_input_details()
-        for frame in pixels:
-            found = run(**{entry: frame[None]})
-            rows.append([found[f"output_{place}"][0] for place in range(len(layers))])
+        rows, outputs = [], [f"output_{place}" for place in range(len(layers))]
+        with alone:
+            run = runner_of(layers, pooled)
+            [entry] = run.get_input_details()
+            for frame in pixels:
+                found = run(**{entry: frame[None]})
+                rows.append([found[output][0] for output in outputs])
         return [np.stack(maps) for maps in zip(*rows, strict=True)]
 
     return compute
 
 
 def open_litert(path, threads=None):
-    """A LiteRT interpreter of a file, with a thread a core, or so many; it doesn't need
-    TensorFlow.
-    """
+    """A LiteRT interpreter of a file, with a thread a core, or so many."""
     with quiet_start((1, 2)):
         from ai_edge_litert.interpreter import Interpreter
 

