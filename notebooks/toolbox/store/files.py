@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -118,25 +119,36 @@ def is_whole_jpeg(path):
         return False
 
 
+def number_in(path):
+    """The process's number in a lock file; "" where nobody may read what is locked."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:  # Windows
+        return ""
+
+
 @contextmanager
 def one_writer(path, what, wait=False):
     """Hold the lock file `path` while the block runs, which gets it open, for writing;
     the system lets go of it if we are killed. Another process that holds it is waited
     for, or without `wait` raises RuntimeError, with its number; what: for the message.
     """
-    flags = portalocker.LOCK_EX | (0 if wait else portalocker.LOCK_NB)
+    flags = portalocker.LOCK_EX | portalocker.LOCK_NB
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+", encoding="utf-8") as file:
-        try:
-            portalocker.lock(file, flags)
-        except portalocker.AlreadyLocked:
-            who = f"Process {path.read_text(encoding='utf-8') or 'another'}"
-            advice = "Wait until it has finished, or stop it."
-            raise RuntimeError(f"{who} is writing {what}. {advice}") from None
-        except portalocker.LockException:
-            print(
-                f"This drive knows no locks: let nothing else write {what} meanwhile."
-            )
+        while True:
+            try:
+                portalocker.lock(file, flags)
+            except portalocker.AlreadyLocked:
+                if not wait:
+                    who = f"Process {number_in(path) or 'another'}"
+                    advice = "Wait until it has finished, or stop it."
+                    raise RuntimeError(f"{who} is writing {what}. {advice}") from None
+                time.sleep(0.2)
+                continue
+            except portalocker.LockException:
+                print(f"This drive knows no locks: nobody else may write {what} now.")
+            break
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
