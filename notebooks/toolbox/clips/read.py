@@ -110,7 +110,7 @@ class Frame:
     start: Fraction
     end: Fraction
     decoded: av.VideoFrame
-    pixel_aspect: Fraction | None  # width of a pixel by its height
+    stream: av.VideoStream
     size: tuple | None  # width and height of the first frame's picture
 
     @cached_property
@@ -118,7 +118,8 @@ class Frame:
         """BGR uint8 (height, width, 3), upright, of square pixels, and as large as the
         first frame's, where the size changes midway.
         """
-        width = max(1, round(self.decoded.width * (self.pixel_aspect or 1)))
+        aspect = self.stream.sample_aspect_ratio or 1  # width of a pixel by its height
+        width = max(1, round(self.decoded.width * aspect))
         picture = self.decoded.to_ndarray(
             format="bgr24", width=width, interpolation=Interpolation.BICUBIC
         )
@@ -166,8 +167,11 @@ class Video:
         self.fps = usable_fps(self.claimed)
         self.step = 1 / Fraction(self.fps)
         self.heard, self.counted, self.lost, self.problem = 0, 0, 0, ""
-        self.moved, by_rate = False, container.format.name == "avi"
-        self.least = 1 / HIGHEST_FPS if by_rate and self.claimed > HIGHEST_FPS else 0
+        self.moved, self.by_order = False, container.format.name == "avi"
+        odd = self.by_order and self.claimed > HIGHEST_FPS
+        self.least, self.tick = 1 / HIGHEST_FPS if odd else 0, stream.time_base
+        # FFmpeg takes the length from the last timestamp where clocks may jump
+        self.jumps = bool(container.format.flags & Flags.ts_discont.value)
         decoded = self._decode()
         first = list(islice(decoded, 2))
         if not first:
@@ -181,22 +185,20 @@ class Video:
         self.size = self._frame(0, 0, first[0]).picture.shape[1::-1]
         self.width, self.height = self.size
         length = Fraction(container.duration or 0, av.time_base)
-        if container.format.name == "avi" and self.claimed:  # else by the file's size
+        if self.by_order and self.claimed:  # else it goes by the file's size
             length = stream.frames / self.claimed
         late = self.first - Fraction(container.start_time or 0, av.time_base)
         self.seconds = max(length - late, 0) or None
 
     def _frame(self, start, end, decoded):
-        aspect = self.stream.sample_aspect_ratio
-        return Frame(start, end, decoded, aspect, self.size)
+        return Frame(start, end, decoded, self.stream, self.size)
 
     def _time_of(self, decoded):
         """The timestamp of one of PyAV's frames in seconds, or None. An AVI file has
         none: there, pictures follow each other at an even pace, as they are decoded.
         """
-        by_order = self.container.format.name == "avi"
-        stamp = decoded.dts if by_order else decoded.pts
-        return None if stamp is None else stamp * decoded.time_base
+        stamp = decoded.dts if self.by_order else decoded.pts
+        return None if stamp is None else stamp * self.tick
 
     def _packets(self):
         sound = self.container.streams.audio
@@ -238,15 +240,14 @@ class Video:
                 return self.step
             lasts = times[1] - times[0]
         else:
-            lasts = (decoded.duration or 0) * decoded.time_base
-        # FFmpeg takes the length from the last timestamp where clocks may jump
-        jumps = self.container.format.flags & Flags.ts_discont.value
-        known = 0 if jumps else (self.seconds or 0) - start
-        longest = max(LONGEST_GAP, known)
+            lasts = (decoded.duration or 0) * self.tick
         if lasts == 0 and following and self.moved:  # both at once: the later one stays
             self.moved = False
             return lasts
-        if self.stream.time_base > LONGEST_GAP or not self.least < lasts <= longest:
+        long = lasts > LONGEST_GAP and (
+            self.jumps or lasts > (self.seconds or 0) - start
+        )
+        if self.tick > LONGEST_GAP or long or lasts <= self.least:
             self.counted += following is not None
             return self.step
         self.moved = True
