@@ -83,14 +83,16 @@ def files_in_classes(folder, place):
     """What may be a clip in the class folders of `place`: rows of `class`, `video` (its
     path below `folder`, fit to be saved) and `reason`: "", or why it can't be one.
     """
-    homes, loose = folders_in(place), [place]
+    homes = folders_in(place)
+    loose = files_in(place)
     parts = [home for home in homes if PART.fullmatch(home.name)]
     others = [home for home in homes if home not in parts]
-    if inside := [home for part in parts for home in folders_in(part)]:
-        training = {bool(PART.fullmatch(part.name)["train"]) for part in parts}
-        if not others or len(training) == 2:
-            homes, loose = inside, [place, *parts]
-            loose += [file for home in others for file in [home, *home.rglob("*/")]]
+    kinds = {bool(PART.fullmatch(part.name)["train"]) for part in parts}
+    inside = [home for part in parts for home in folders_in(part)]
+    if inside and (not others or len(kinds) == 2):
+        homes = inside
+        loose += [file for part in parts for file in files_in(part)]
+        loose += [file for home in others for file in files_below(home)]
     rows = [
         (home.name, file.relative_to(folder).as_posix(), reason_against(file, home))
         for home in homes
@@ -98,9 +100,7 @@ def files_in_classes(folder, place):
     ]
     rows += [
         ("", file.relative_to(folder).as_posix(), "it lies in no class's folder")
-        for home in loose
-        for file in (sorted(home.iterdir()) if home.is_dir() else [])
-        if has_video_suffix(file) and file.is_file() and file.name[0] != "."
+        for file in filter(has_video_suffix, loose)
     ]
     table = pd.DataFrame(rows, columns=["class", "video", "reason"], dtype=object)
     return table.dropna().map(lambda text: text.encode(errors="replace").decode())
@@ -112,9 +112,16 @@ def folders_in(place):
     return [home for home in found if not NOT_OURS.fullmatch(home.name)]
 
 
+def files_in(place):
+    """The files in a place, sorted; hidden ones are left out, and all below folders."""
+    shown = sorted(place.glob("[!.]*"))
+    return [file for file in shown if file.is_file()]
+
+
 def part_of_path(videos):
-    """ "train" or "test" for each clip whose class's folder lies in a part's: a list;
-    None if none does. Without a test part, validation clips are the test clips.
+    """The part of each clip, by the folder of parts that its class's folder lies in: a
+    list of "train" and "test"; None if there are no such folders, or none but training.
+    Without a test part, validation clips are the test clips.
     """
     above = [PurePosixPath(video).parts[:-2] for video in videos]
     parts = [next(filter(None, map(PART.fullmatch, names)), None) for names in above]
@@ -224,6 +231,17 @@ def copies_of(folder, videos):
     paths = paths[sizes.duplicated(keep=False)]
     digests = paths.map(sha256_of)
     return digests[digests.duplicated(keep=False)]
+
+
+def groups_with_copies(videos, copies):
+    """The groups of clips, a Series: one that nobody gave a group, so that its group is
+    its name, gets that of a copy of its class. copies: from `copies_of`.
+    """
+    alone = videos["group"] == videos["clip"]
+    table = videos.assign(copy=videos["video"].map(copies), alone=alone)
+    table = table.sort_values("alone", kind="stable")  # given groups first
+    shared = table.groupby(["copy", "class"])["group"].transform("first")
+    return videos["group"].where(~alone, shared).fillna(videos["clip"])
 
 
 def read_groups(folder, videos):
@@ -371,24 +389,19 @@ def make_video_table(
     facts = [fact or {} for fact in facts]
     details = pd.DataFrame(facts, columns=["frames", "fps", "width", "height"])
     details["reason"] = reasons
-    copies = copies_of(dataset_folder, videos[details["reason"] == ""])
+    readable = details["reason"] == ""
+    copies = copies_of(dataset_folder, videos[readable])
     given = videos["group"].duplicated().any()
-    alone = videos["group"] == videos["clip"]  # nobody gave them a group
-    table = videos.assign(copy=videos["video"].map(copies), alone=alone)
-    alike = table.sort_values("alone", kind="stable").groupby(["copy", "class"])[
-        "group"
-    ]
-    videos["group"] = videos["group"].where(~alone, alike.transform("first"))
-    videos["group"] = videos["group"].fillna(videos["clip"])
+    videos["group"] = groups_with_copies(videos, copies)
     part_of, parts = read_lists(dataset_folder, split), part_of_path(videos["video"])
     if part_of is None and parts is None:
         parts = pd.Series("train", index=videos.index, dtype=object)
-        readable = videos[details["reason"] == ""]
-        once = readable if given else readable.drop_duplicates("group")
+        clips = videos[readable]
+        once = clips if given else clips.drop_duplicates("group")  # copies are one
         held = hold_out(once, test_share, seed)
-        if not given:  # copies are one group
-            held = readable["group"].map(dict(zip(once["group"], held, strict=True)))
-        parts[readable.index] = held
+        if not given:
+            held = clips["group"].map(dict(zip(once["group"], held, strict=True)))
+        parts[readable] = held
     elif part_of is not None:
         parts, absent = parts_in_lists(videos["video"], part_of)
         reason = f"in no list of split {split}"
