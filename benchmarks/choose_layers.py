@@ -14,6 +14,7 @@ from pathlib import Path
 from toolbox.clips import make_video_table, read_lists
 from toolbox.evaluation import compare, out_of_group, segments_of
 from toolbox.models import as_array, efficientnet_backbone, look_at
+from toolbox.models.efficientnet import CHOSEN
 from toolbox.page import progress
 
 import numpy as np
@@ -28,7 +29,6 @@ COURSE = Path(__file__).resolve().parent.parent
 RATE, SIZE, THRESHOLD, FILMS = 4, 8, 0.27, 40  # films of each group
 LAYERS = {"widened_10": 672, "widened_11": 672, "widened_14": 1152, "widened_15": 1152}
 LAYERS |= {"head": 1280}
-CHOSEN = "widened_11", "widened_14"
 PARTS = {"mean": 1, "mean, deviation": 2, "mean, deviation, step": 3, "all four": 4}
 
 
@@ -88,7 +88,9 @@ def judged(looked, model, layers=CHOSEN):
 
 
 def whole_clips():
-    """A logistic regression of whole clips, all four parts."""
+    """A logistic regression of whole clips, all four parts, fitted to the end: 06's
+    `linear_classifier` stops sooner, which costs such long rows up to 10 points.
+    """
     described = FunctionTransformer(
         lambda clips: np.concatenate([describe(clip[None]) for clip in clips])
     )
