@@ -4,6 +4,7 @@
 # make test     what is checked at every change                make test-all what is slow, too, with all notebooks
 #
 # make classify VIDEO=/path/to/clip.mp4 DATASET=/path/to/pets   say what videos show (trains first, if need be)
+# make classify VIDEO=/path/to/clip.mp4 CLASSIFIER=/path/to/classifier.tflite   by one that was trained elsewhere
 #
 # make course NOTEBOOKS=all                   everything          make course DATASET=/path/to/videos
 # make course NOTEBOOKS="04 05" KNOBS="SEED=1, SPLIT='split_by_group'"
@@ -15,7 +16,8 @@ override DATASET := $(value DATASET)
 override NOTEBOOKS := $(value NOTEBOOKS)
 override KNOBS := $(value KNOBS)
 override VIDEO := $(value VIDEO)
-export DATASET NOTEBOOKS KNOBS VIDEO
+override CLASSIFIER := $(value CLASSIFIER)
+export DATASET NOTEBOOKS KNOBS VIDEO CLASSIFIER
 export PYTHONPATH := $(CURDIR)/notebooks
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -32,7 +34,8 @@ course: .venv/installed
 	@$(RUN) tools/run_course.py
 
 classify: .venv/installed
-	@$(RUN) tools/classify.py
+	@# whoever needs an exit code runs the tool: make would add an "Error 1" of its own
+	@$(RUN) tools/classify.py || true
 
 scale: .venv/installed-scale
 	@$(RUN) tools/run_course.py --notebooks 12

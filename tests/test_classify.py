@@ -1,34 +1,35 @@
-"""`make classify`, with one classifier for all tests, trained by a quick network."""
+"""`make classify`, with one classifier for all tests."""
 
 import io
 import json
 import os
 import shutil
+import subprocess
 import sys
+import zipfile
 
 from toolbox.clips.dataset import choose_dataset, find_dataset
 from toolbox.clips.write import caption_tile, join_clips
-from toolbox.models import clip_features
 from toolbox.models.efficientnet import efficientnet_weights
-from toolbox.models.saved_model import read_classifier
-from toolbox.store.files import one_writer, read_csv, write_json
+from toolbox.models.saved_model import FACTS, SavedClassifier
+from toolbox.plots import answer_files
+from toolbox.store.files import one_writer, read_csv
+from toolbox.store.made import is_made
 
 import classify
 import numpy as np
 import pytest
-from clips import cut, disk_of, make_dataset, read_all, write_clip
+from clips import (
+    COURSE,
+    cut,
+    disk_of,
+    make_dataset,
+    read_all,
+    write_clip,
+    write_with_pyav,
+)
 
-from lessons import own_videos
-from lessons.own_videos import SavedClassifier, likeliest, probabilities_of
-
-
-class SomePixels:
-    """A network for tests: RGB uint8 (n, 224, 224, 3) to 1,824 numbers of each."""
-
-    name, facts, size = "pixels", ["pixels"], 224
-
-    def __call__(self, frames):
-        return frames[:, ::14, ::6].reshape(-1, 1824).astype("float32")
+from lessons.own_videos import label_video, made_of
 
 
 def command(course, *options, **variables):
@@ -38,7 +39,7 @@ def command(course, *options, **variables):
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
         for name, value in ("argv", arguments), ("stdout", out), ("stderr", err):
             patch.setattr(sys, name, value)
-        for name in ("VIDEO", "DATASET"):
+        for name in ("VIDEO", "DATASET", "CLASSIFIER"):
             patch.setenv(name, str(variables.get(name, "")))
         patch.setenv("MPLBACKEND", "agg")  # else it would stay set
         classify.exit_with(classify.main)
@@ -55,28 +56,18 @@ def trained(tmp_path_factory, weights_folder):
     and what `command` returned.
     """
     folder = tmp_path_factory.mktemp("classify")
-    pets = make_dataset(folder / "pets", groups=4, clips=1, frames=75)
+    pets = make_dataset(folder / "pets", groups=7, clips=1, frames=75)
     (pets / "Run" / "broken.avi").write_bytes(b"")
     weights, course = efficientnet_weights(weights_folder), folder / "course"
     (course / "weights").mkdir(parents=True)
     (course / "weights" / weights.name).symlink_to(weights)
     first = write_clip(folder / "first.mp4", frames=50)
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (clip_features, own_videos):
-            patch.setattr(module, "pooled_network", lambda dataset: SomePixels())
-        yield course, *command(course, first, "--dataset", pets)
-
-
-@pytest.fixture(scope="module")
-def head(trained):
-    """The head of that classifier, loaded once for all tests."""
-    return SavedClassifier(find_dataset(trained[0].parent / "pets", trained[0])).head
+    return course, *command(course, first, "--dataset", pets)
 
 
 @pytest.fixture
-def course(trained, head, tmp_path, monkeypatch):
+def course(trained, tmp_path):
     """A copy of that course, to change."""
-    monkeypatch.setattr(SavedClassifier, "head", head)
     copy = tmp_path / "course"
     return shutil.copytree(trained[0], copy, symlinks=True, copy_function=os.link)
 
@@ -99,10 +90,15 @@ def videos(tmp_path):
     return tmp_path / "videos"
 
 
+OUTPUTS = {
+    *["annotated.mp4", "seen.npy", "timeline.csv", "timeline.jpg", "timeline.srt"]
+}
+OUTPUTS |= {"annotated.mp4.json", "seen.npy.json"}
+
+
 def whole(folder):
     """Whether all that is written of a video is there, and nothing half written."""
-    outputs = "annotated.mp4 annotated.mp4.json timeline.csv timeline.jpg"
-    return " ".join(sorted(path.name for path in folder.iterdir())) == outputs
+    return {path.name for path in folder.iterdir()} == OUTPUTS
 
 
 def all_whole(home):
@@ -118,29 +114,44 @@ def predictions(home):
     return read_csv(home / "predictions.csv").set_index("video").to_dict("index")
 
 
-def set_threshold(course, threshold):
-    """Have the classifier say "none of these" below another highest probability."""
-    note = course / "weights" / "pets" / "classifier.keras.json"
-    write_json(note, **json.loads(note.read_text()) | {"threshold": threshold})
+def set_facts(course, **changes):
+    """Have the classifier's file say something else."""
+    path = course / "weights" / "pets" / "classifier.tflite"
+    content, facts = path.read_bytes(), SavedClassifier(path).facts
+    note = path.with_name(f"{path.name}.json")
+    path.unlink()  # it is a link to the first course's
+    path.write_bytes(content[: content.rindex(b"PK\x03\x04")])
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr(FACTS, json.dumps(facts | changes))
+    known = json.loads(note.read_text())
+    note.unlink()
+    note.write_text(json.dumps(known | {"files": {path.name: path.stat().st_size}}))
 
 
 def test_a_first_video_trains_and_is_answered(trained):
     course, code, said, complaints = trained
     assert (code, complaints) == (0, "")
-    assert "Run/broken.avi: the file is empty" in said
-    assert "of 4 clips held out, of new groups: 2" in said
-    assert "first.mp4: " in said and "in 2.0 s" in said
+    assert "left out: Run/broken.avi: the file is empty" in said
+    assert "clips held out" in said and "groups that it never met" in said
+    assert "recall" in said and "Now it has learned from all 14 clips" in said
+    assert said.count("first.mp4: ") == 1
     home = course / "classified" / "pets"
     assert whole(home / "first")
     timeline = read_csv(home / "first" / "timeline.csv")
+    assert list(timeline) == ["start", "end", "class", "probability", "note"]
     [(video, row)] = predictions(home).items()
     assert video.endswith("first.mp4") and row["problem"] == ""
     assert row["seconds"] == timeline["end"].iloc[-1] == 2
-    assert {row["class"], row["second"], row["third"]} >= {"Run", "Walk"}
+    assert {row["class"], row["next"]} == {"Run", "Walk"} and row["answered"]
+    assert row["classifier"].startswith("pets, 20")
+    assert "00:00:00,000 --> 00:00:02,000" in (home / "first/timeline.srt").read_text()
+    facts = SavedClassifier(course / "weights" / "pets").facts
+    assert len(facts["learned"]) == 14 and facts["stillest"] > 0
+    assert not (course / "data" / "chosen.json").exists()  # the notebooks' choice
 
 
 def test_the_captions_of_the_annotated_video_are_the_timeline(course, home, trained):
-    set_threshold(course, 0)
+    set_facts(course, threshold=0)
     pets, both = trained[0].parent / "pets", course / "both.avi"
     join_clips(sorted(pets.glob("*/*_g01_c01.avi")), both)
     assert command(course, both)[0] == 0
@@ -153,17 +164,6 @@ def test_the_captions_of_the_annotated_video_are_the_timeline(course, home, trai
     strips = (frame[-tiles.shape[1] :].mean(axis=2) for frame in frames[::5])
     walks = [np.abs(tiles - one).mean(axis=(1, 2)).argmin() > 100 for one in strips]
     assert walks == (np.arange(30) >= round(5 * timeline["end"][0] + 0.49)).tolist()
-
-
-def test_the_verdict_is_the_mean_of_the_windows():
-    windows = np.array([[0.5, 0.3, 0.2, 0], [0.3, 0.2, 0.4, 0.1]])
-    expected = [("a", 0.4), ("c", 0.3), ("b", 0.25), ("d", 0.05)]
-    assert likeliest(windows, list("abcd"), threshold=0.4) == expected
-    refused = [("none of these", 0.4), *expected]
-    assert likeliest(windows, list("abcd"), threshold=0.41) == refused
-    features = np.random.default_rng(0).random((2500, 2), "float32")
-    in_blocks = probabilities_of(features, lambda windows: windows[:, -1], size=8)
-    assert np.array_equal(in_blocks, features[7:])
 
 
 def test_a_folder_with_a_broken_video(course, home, videos):
@@ -180,18 +180,21 @@ def test_a_folder_with_a_broken_video(course, home, videos):
 
 def test_what_is_done_stays_until_what_it_is_made_of_changes(course, home, tmp_path):
     clip, folder = write_clip(tmp_path / "clip.mp4", frames=10), home / "clip"
-    assert "in 0.5 s" in command(course, clip)[1]
+    assert command(course, clip)[0] == 0
+    assert predictions(home)[str(clip)]["seconds"] == 0.4  # no end behind the video's
     times = times_of(folder)
-    assert "in 0.5 s" in command(course, clip)[1] and times_of(folder) == times
+    assert command(course, clip)[0] == 0 and times_of(folder) == times
     write_clip(clip, frames=20)
-    assert "in 1.0 s" in command(course, clip)[1]
-    assert predictions(home)[str(clip)]["seconds"] == 1
-    set_threshold(course, 1.01)
-    assert "clip.mp4: none of these" in command(course, clip)[1]
+    assert command(course, clip)[0] == 0
+    assert predictions(home)[str(clip)]["seconds"] == 0.8
+    seen = (folder / "seen.npy").stat().st_mtime_ns
+    set_facts(course, threshold=1.01)
+    assert "clip.mp4: none of these: " in command(course, clip)[1]
+    assert (folder / "seen.npy").stat().st_mtime_ns == seen  # another classifier's, too
 
 
 def test_interrupted_and_started_again_it_goes_on(course, home, videos, monkeypatch):
-    annotate = own_videos.annotate
+    annotate = answer_files.annotate
 
     def interrupted(path, *rest):  # as by Ctrl-C, when a video has been written
         annotate(path, *rest)
@@ -199,7 +202,7 @@ def test_interrupted_and_started_again_it_goes_on(course, home, videos, monkeypa
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(own_videos, "annotate", interrupted)
+        patch.setattr(answer_files, "annotate", interrupted)
         assert command(course, videos)[0] == 130
     before = times_of(home / "a")
     assert not (home / "b" / "annotated.mp4").exists()
@@ -218,30 +221,124 @@ def test_a_full_disk_ends_in_a_sentence_and_the_next_run_goes_on(course, home, v
         assert all_whole(home)
 
 
-def test_one_run_at_a_time_on_the_dataset_chosen_last(course, first, tmp_path):
-    assert "dataset: pets in " in command(course, first)[1]
+def test_one_run_at_a_time_by_what_was_trained_last(course, first, tmp_path):
     other = make_dataset(tmp_path / "other", groups=2, clips=1, frames=5)
-    choose_dataset(other, course)
-    with one_writer(course / "classified" / "other" / ".lock", "it"):
-        code, said, complaints = command(course, first)
+    choose_dataset(other, course)  # by a notebook
+    with one_writer(course / "classified" / "pets" / ".lock", "it"):
+        code, _, complaints = command(course, first)
     assert code == 1 and f"Process {os.getpid()} is writing" in complaints
-    assert "dataset: other in " in said
+    assert "pets" in complaints
 
 
-def test_new_videos_are_told_and_a_classifier_that_does_not_fit_is_none(course, first):
-    pets = first.parent / "pets"
-    new = write_clip(pets / "Run" / "new.avi", frames=5)
+def test_a_new_clip_is_taken_in_and_a_damaged_classifier_made_anew(course, first):
+    pets, weights = first.parent / "pets", course / "weights" / "pets"
+    parts = read_csv(course / "data/pets/videos.csv").set_index("clip")["part"]
+    new = write_clip(pets / "Run" / "v_Run_g03_c09.avi", frames=30)
     code, said, _ = command(course, first)
+    assert code == 0 and "1 new clips, 0 gone" in said
+    assert "has learned from all 15 clips" in said
+    after = read_csv(course / "data/pets/videos.csv").set_index("clip")["part"]
+    assert (
+        after[parts.index].equals(parts)
+        and after["v_Run_g03_c09"] == parts["v_Run_g03_c01"]
+    )
     new.unlink()
-    assert code == 0 and "pets has changed" in said
-    dataset = find_dataset(pets, course)
-    assert read_classifier(dataset)["classes"] == ["Run", "Walk"]
-    for path in (dataset.data / "videos.csv", dataset.weights / "classifier.keras"):
-        content = path.read_bytes()
-        path.unlink()  # it is a link to the first course's
-        path.write_bytes(content[:-1])
-        assert read_classifier(dataset) == {}
-        path.write_bytes(content)
+    assert "0 new clips, 1 gone" in command(course, first)[1]
+    dataset, path = find_dataset(pets, course), weights / "classifier.tflite"
+    assert is_made(path, *made_of(dataset))
+    path.write_bytes(path.read_bytes()[:-1])
+    assert not is_made(path, *made_of(dataset))
+
+
+def test_groups_that_come_later_are_taken_in(course, first, tmp_path):
+    pets = shutil.copytree(first.parent / "pets", tmp_path / "later" / "pets")
+    clips = sorted(pets.glob("*/*.avi"))
+    rows = [f"{clip.parent.name}/{clip.name},{k % 2}" for k, clip in enumerate(clips)]
+    (course / "data" / "pets" / "source.txt").unlink()  # as if the folder was moved
+    (pets / "groups.csv").write_text("\n".join(["video,group", *rows]))
+    code, said, _ = command(course, "--dataset", pets)
+    assert code == 0 and "groups, lists or files have changed" in said
+    assert "They are of one group, which it never met" in said
+
+
+def test_a_finished_classifier_is_enough(course, trained, first, tmp_path):
+    """Its file, copied, without its videos and the course that made it."""
+    file = tmp_path / "elsewhere" / "classifier.tflite"
+    file.parent.mkdir()
+    shutil.copy(course / "weights" / "pets" / file.name, file)
+    for given in (file, file.parent):
+        bare = tmp_path / given.name
+        code, _, _ = command(bare, first, "--classifier", given)
+        assert code == 0 and whole(bare / "classified" / "pets" / "first")
+    there = read_csv(course / "classified" / "pets" / "first" / "timeline.csv")
+    segments = label_video(first, SavedClassifier(file)).segments
+    assert segments.round(3).equals(there.round(3))
+    (tmp_path / "no.tflite").write_bytes(b"no")
+    for given, told in (("no.tflite", "not a classifier"), ("none", "There is no")):
+        code, _, complaints = command(course, first, "--classifier", tmp_path / given)
+        assert code == 1 and told in complaints
+
+
+def test_without_its_folder_a_classifier_goes_on(course, first, tmp_path):
+    gone = tmp_path / "unplugged" / "pets"
+    (course / "data" / "pets" / "source.txt").unlink()
+    (course / "data" / "pets" / "source.txt").write_text(str(gone))
+    for options in ([], ["--dataset", gone]):
+        code, said, _ = command(course, first, *options)
+        assert code == 0 and "pets isn't there; what was learned of it is" in said
+
+
+def test_the_script_says_the_same_without_the_course(course, tmp_path):
+    """It lies beside the classifier: of any length, also upside down."""
+    folder = course / "weights" / "pets"
+    facts = SavedClassifier(folder).facts
+    long = write_with_pyav(tmp_path / "long.mp4", frames=200, fps=30000 / 1001)
+    short = write_clip(tmp_path / "short.avi", frames=20)
+    for path in (long, short):
+        command_line = [sys.executable, "-I", folder / "use_classifier.py", path]
+        done = subprocess.run(command_line, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        expected = label_video(path, SavedClassifier(folder)).segments
+        expected = expected.drop(columns="note").round(2).to_string(index=False)
+        assert done.stdout.strip() == expected.strip()
+    for arguments, told in (([], "python use"), (["no.mp4"], "There is no video")):
+        command_line = [sys.executable, folder / "use_classifier.py", *arguments]
+        done = subprocess.run(command_line, capture_output=True, text=True)
+        assert done.returncode == 1 and told in done.stderr
+    assert "keras" not in (folder / "use_classifier.py").read_text()
+    assert facts["classes"] == ["Run", "Walk"]
+
+
+def test_what_stands_still_and_what_was_learned_is_said(course, first, tmp_path):
+    still = write_with_pyav(
+        tmp_path / "still.mp4", frames=[np.full((48, 64, 3), 90, np.uint8)] * 75
+    )
+    said = command(course, still)[1]
+    assert "it moves less than any clip that was learned from" in said
+    assert "less than any" not in command(course, first)[1]
+    home = course / "classified" / "pets"
+    assert set(read_csv(home / "still" / "timeline.csv")["note"]) == {"hardly moves"}
+    learned = next((first.parent / "pets" / "Run").glob("*g01_c01.avi"))
+    assert "this video was learned from" in command(course, learned)[1]
+
+
+def test_labelling_needs_no_tensorflow(course, first):
+    code = (
+        "import sys; sys.argv = sys.argv[1:]; sys.path.insert(0, 'tools');"
+        "import classify; classify.main();"
+        "sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+    command_line = [
+        sys.executable,
+        "-c",
+        code,
+        "classify.py",
+        "--course",
+        course,
+        first,
+    ]
+    done = subprocess.run(command_line, cwd=COURSE, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -249,7 +346,7 @@ def test_new_videos_are_told_and_a_classifier_that_does_not_fit_is_none(course, 
     [
         (["--dataset", "ucf101"], 1, "There is no folder"),
         (["--dataset", "/no/pets"], 1, "There is no folder"),
-        (["--datasets", "x"], 2, "usage: "),
+        (["--nothing", "x"], 2, "usage: "),
         ([""], 2, "usage: "),
     ],
 )
@@ -270,7 +367,7 @@ def test_names_stand_for_files_folders_and_patterns(tmp_path, monkeypatch, capsy
         (["**/*.webm", "[1].mp4", "no.mp4"], [c, "[1].mp4", "no.mp4"]),
     ):
         assert classify.sources_of(names) == [tmp_path / name for name in expected]
-    assert "not videos by their suffix: 1\n" in capsys.readouterr().out
+    assert "skipped 1 files that aren't videos" in capsys.readouterr().out
 
 
 def test_the_text_of_make_is_a_path_or_words_as_in_a_shell(course, first, tmp_path):

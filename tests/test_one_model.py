@@ -6,7 +6,8 @@ from types import SimpleNamespace
 from toolbox.models import saved_model
 from toolbox.models.clip_features import as_array
 from toolbox.models.efficientnet import efficientnet_backbone
-from toolbox.models.saved_model import NONE, head_of, one_model
+from toolbox.models.saved_model import NONE, SavedClassifier, head_of, one_model
+from toolbox.store.made import is_made
 
 import keras
 import numpy as np
@@ -87,17 +88,53 @@ def test_the_model_says_what_the_steps_say_one_by_one(model, windows, expected):
     assert [name.decode() for name in answer["class"]] == names
 
 
-def test_litert_says_the_same_and_small_takes_a_third(
-    tmp_path, model, windows, expected
-):
-    table = saved_model.compare_litert(model, tmp_path, windows)
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory, model):
+    """The folder that it is saved in, and what its file for LiteRT remembers."""
+    folder = tmp_path_factory.mktemp("saved")
+    facts = {"classes": NAMES.tolist(), "per_second": 4, "size": 2, "threshold": 0.5}
+    saved_model.save_classifier(folder, model, facts, ["pets"], [max_of])
+    return folder, facts
+
+
+def max_of(numbers):
+    return max(numbers)
+
+
+def test_the_file_for_litert_holds_all_that_it_needs(saved, windows, expected):
+    folder, facts = saved
+    assert is_made(folder / "classifier.tflite", "pets")
+    for path in (folder, folder / "classifier.tflite", folder / "classifier.keras"):
+        assert SavedClassifier(path).facts == facts
+    classifier = SavedClassifier(folder)
+    for window, truth in zip(windows, expected, strict=True):
+        features = np.stack(list(map(classifier.look, window)))
+        assert features.shape == (2, 1824)
+        assert np.allclose(classifier.judge(features), truth, atol=1e-3)
+    script = (folder / "use_classifier.py").read_text(encoding="utf-8")
+    assert "def max_of(numbers):\n    return max(numbers)\n\n\ndef " in script
+
+
+def test_what_is_no_classifier_is_told(saved, tmp_path):
+    for content in (b"no", (saved[0] / "classifier.tflite").read_bytes()[:-100]):
+        (tmp_path / "classifier.tflite").write_bytes(content)
+        with pytest.raises(ValueError, match="not a classifier that the course saved"):
+            SavedClassifier(tmp_path)
+    with pytest.raises(FileNotFoundError, match="There is no classifier"):
+        SavedClassifier(tmp_path / "none")
+
+
+def test_small_takes_a_third_and_says_the_same(model, saved, windows, expected):
+    folder, facts = saved
+    table = saved_model.compare_litert(model, folder, windows[0])
     assert list(table.index) == ["float32", "8-bit weights"]
     assert table.loc["float32", "largest difference"] < 1e-3
-    exact, small = (tmp_path / f"classifier_{n}.tflite" for n in ("float32", "small"))
+    exact, small = (folder / f"classifier{n}.tflite" for n in ("", "_small"))
     sizes = [path.stat().st_size / 1e6 for path in (exact, small)]
     assert table["MB"].tolist() == sizes and sizes[1] < sizes[0] / 3
-    said = saved_model.run_litert(small)(windows)
-    assert said.shape == (3, 3) and said.dtype == np.float32
-    assert np.array_equal(said.argmax(axis=1), expected.argmax(axis=1))
+    classifier = SavedClassifier(small)
+    assert classifier.facts == facts
+    said = [classifier.judge([*map(classifier.look, window)]) for window in windows]
+    assert np.array_equal(np.argmax(said, axis=1), expected.argmax(axis=1))
     difference = table.loc["8-bit weights", "largest difference"]
-    assert difference == pytest.approx(np.abs(said - expected).max(), abs=1e-3)
+    assert difference == pytest.approx(np.abs(said[0] - expected[0]).max(), abs=1e-3)

@@ -1,34 +1,19 @@
 """Notebook 11: windows, their description, clips to classes, live, the script."""
 
-import sys
-from itertools import islice
+from toolbox.models.clip_features import as_array
 
-from toolbox.clips.read import frames_shown, to_network_size
-from toolbox.models.clip_features import as_array, look_at
-
-import av
-import cv2
-import keras
-import nbformat
 import numpy as np
 import pytest
-from clips import COURSE, slowing, write_clip
 
-from lessons.own_videos import ClipClassifier, Live, describe, moments_of, windows_of
-
-
-class MeanColour:
-    """A network for tests: RGB uint8 (n, 224, 224, 3) to mean colours (n, 3)."""
-
-    size = 224
-
-    def __init__(self):
-        self.sizes = []
-
-    def __call__(self, frames):
-        assert frames.shape[1:] == (224, 224, 3) and frames.dtype == np.uint8
-        self.sizes.append(len(frames))
-        return frames.mean(axis=(1, 2)).astype("float32")
+from lessons.own_videos import (
+    ClipClassifier,
+    describe,
+    moments_of,
+    motion_of,
+    stillest,
+    windows_judged,
+    windows_of,
+)
 
 
 def column(*numbers):
@@ -126,44 +111,53 @@ def test_a_moment_is_the_mean_of_the_windows_that_contain_it():
     assert np.allclose(moments_of(unsure, 2, 3)[1, 1], 0.5 / 17)
 
 
-def test_live_says_what_is_said_of_the_file_and_looks_once(tmp_path):
-    keras.utils.set_random_seed(0)
-    layers = [keras.layers.Rescaling(1 / 128), keras.layers.Flatten()]
-    layers = [keras.Input((4, 3)), *layers, keras.layers.Dense(2, "softmax")]
-    head, network = keras.Sequential(layers), MeanColour()  # it minds the order
-    clip = write_clip(tmp_path / "clip.mp4", frames=75)
-    features = look_at(clip, MeanColour(), 4)
-    offline = head.predict(windows_of(features, 4), verbose=0)
-    live, other = Live(head, network, 4), Live(head, MeanColour(), 4)
-    streamed = []
-    for frame in frames_shown(clip, 4):
-        streamed.append(live(frame))
-        other(255 - frame)  # another stream beside it changes nothing
-    assert network.sizes == [1] * 12 and streamed[0].shape == (2,)
-    assert np.allclose(streamed[3:], offline, atol=1e-5)
-    assert np.ptp(offline[:, 0]) > 0.001
-    begun = np.concatenate([windows_of(features[:n], 4) for n in (1, 2, 3)])
-    assert np.allclose(streamed[:3], head.predict(begun, verbose=0), atol=1e-5)
+class LastColumn:
+    """A saved classifier for tests: windows of four frames to their last numbers."""
+
+    def __init__(self):
+        self.facts = {"size": 4}
+
+    def judge(self, window):
+        assert window.shape == (4, 2) and window.dtype == np.float32
+        return window[-1]
 
 
-@pytest.mark.parametrize("fps", [12.5, 30000 / 1001, None])  # None: it changes
-@pytest.mark.parametrize("name", ["clip.mkv", "clip.mp4"])
-def test_the_copied_script_reads_the_frames_that_the_course_reads(
-    tmp_path, monkeypatch, name, fps
-):
-    """It runs without the course: a cell of notebook 11 has its own lines for it."""
-    notebook = COURSE / "notebooks" / "11_classify_your_own_videos.ipynb"
-    cells = nbformat.read(notebook, as_version=4).cells
-    [script] = [c.source for c in cells if c.source.startswith("%%writefile")]
-    reading = script[script.index("def squeezed") : script.index("shown = ")]
-    if fps:
-        path = write_clip(tmp_path / name, frames=round(6 * fps), fps=fps)
-    else:
-        path = slowing(tmp_path / name, frames=80, after=20)
-    arguments = ["use_classifier.py", "classifier.keras", str(path), "4"]
-    monkeypatch.setattr(sys, "argv", arguments)
-    known = {"av": av, "cv2": cv2, "np": np, "sys": sys, "size": 20, "per_second": 4}
-    exec(reading, known)
-    expected = [to_network_size(frame) for frame in islice(frames_shown(path, 4), 20)]
-    assert len(known["frames"]) == len(expected) == 20
-    assert all(map(np.array_equal, known["frames"], expected))
+@pytest.mark.parametrize("frames", [1, 3, 4, 9])
+def test_windows_are_judged_as_soon_as_they_end(frames):
+    rows = np.random.default_rng(0).random((frames, 2)).astype("float16")
+    given = []
+
+    def stream():
+        for row in rows:
+            given.append(row)
+            yield row
+
+    windows = windows_of(rows.astype("float32"), 4)
+    found = []
+    for said, moves in windows_judged(stream(), LastColumn()):
+        assert len(given) == min(frames, len(found) + 4)
+        found.append((said, moves))
+    said, moves = map(np.stack, zip(*found, strict=True))
+    assert np.array_equal(said, windows[:, -1])
+    assert np.allclose(moves, list(map(motion_of, windows)))
+    assert list(windows_judged(iter([]), LastColumn())) == []
+
+
+def test_what_stands_still_does_not_move():
+    still, rng = np.ones((5, 3), "float32"), np.random.default_rng(0)
+    assert motion_of(still) == 0
+    clips = as_array([rng.random((9, 3)), 1 + rng.random((4, 3)) / 10])
+    by_hand = [np.mean([motion_of(w) for w in windows_of(c, 5)]) for c in clips]
+    assert stillest(clips, 5) == by_hand[1] < by_hand[0]
+    assert motion_of(7 * clips[0]) == pytest.approx(motion_of(clips[0]))
+
+
+def test_a_confidence_is_the_highest_at_eight_moments():
+    labels, lengths = np.resize(["a", "b"], 20), np.resize([3, 9, 40], 20)
+    clips = clips_of(np.resize([-0.2, 0.2], 20), lengths, noise=2)
+    fitted = ClipClassifier(4).fit(clips, labels)
+    said = fitted.confidence(clips)
+    assert said.shape == (20, 8) and (said >= 0.5).all()
+    moments = fitted.moments(clips[2])
+    places = [0, 6, 11, 17, 22, 28, 33, 39]
+    assert np.allclose(said[2], moments[places].max(axis=1))

@@ -4,8 +4,8 @@ from toolbox.evaluation.segments import (
     frame_accuracy,
     mean_average_precision,
     score_films,
-    segments_of,
 )
+from toolbox.models.answers import clock, seconds_of, segments_of, write_subtitles
 from toolbox.plots.timeline import caption_at, colours_of, draw_timeline
 
 import numpy as np
@@ -186,3 +186,20 @@ def test_films_are_scored_by_their_clips():
 
     scores = score_films([[a, a, b], [a, b]], timeline_of, 4)
     assert scores == {"frame accuracy": 0.5, "mAP at IoU 0.5": 0.5}
+
+
+def test_no_segment_ends_behind_the_video():
+    segments = segments_of(moments_with("AAAABBBBB"), ["A", "B"], 4, 0.6, 2.02)
+    assert segments["end"].tolist() == [1, 2.02]
+    assert seconds_of(segments).to_dict() == pytest.approx({"B": 1.02, "A": 1})
+
+
+def test_subtitles_begin_where_the_player_shows_the_first_picture(tmp_path):
+    rows = [(0, 1.5, "A", 0.876), (1.5, 3725.25, "B", 0.5)]
+    segments = table(*rows, columns="start end class probability")
+    write_subtitles(segments, tmp_path / "a.srt", late=0.1)
+    assert (tmp_path / "a.srt").read_text() == (
+        "1\n00:00:00,100 --> 00:00:01,600\nA 88%\n\n"
+        "2\n00:00:01,600 --> 01:02:05,350\nB 50%\n"
+    )
+    assert clock(59.9996) == "00:01:00,000"

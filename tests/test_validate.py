@@ -34,6 +34,9 @@ class Recorder(ClassifierMixin, BaseEstimator):
     def predict(self, clips):
         return self.classes_[self.predict_proba(clips).argmax(axis=1)]
 
+    def confidence(self, clips):
+        return np.repeat(self.predict_proba(clips).max(axis=1)[:, None], 8, axis=1)
+
 
 def numbers(clips):
     return [int(clip[0, 0]) for clip in clips]
@@ -90,36 +93,52 @@ def test_only_what_may_be_learned_from_is_learned_from_and_all_is_judged():
     assert np.allclose(said[:2], [1, 0]) and np.allclose(said[4:], [2 / 3, 1 / 3])
 
 
-def test_strangers_are_judged_by_models_that_met_neither_class_nor_group():
+def test_known_clips_and_strangers_are_judged_by_the_same_classifiers():
+    """Three classes in turn are left out, in six folds."""
     labels = np.repeat(["a", "b", "c"], 12)
     groups = np.array([f"g{number % 6}" for number in range(36)])
-    highest = left_out.as_strangers(Recorder(), clips_of(36), labels, groups)
-    assert np.allclose(highest, [0.5] * 36)  # of the two other classes
-    classes = [len(set(labels[learned])) for learned, _ in FITS]
-    assert classes == [2] * 18  # three classes, six folds
+    known, strangers = left_out.known_and_strangers(
+        Recorder(), clips_of(36), labels, groups
+    )
+    assert known.shape == (3, 36, 8) and strangers.shape == (36, 8)
+    assert np.allclose(strangers, 0.5)  # of the two other classes
+    own = labels == np.unique(labels)[:, None]
+    assert np.isnan(known[own]).all() and np.allclose(known[~own], 0.5)
     for learned, judged in FITS:
         assert not set(groups[learned]) & set(groups[judged])
+        assert len(set(labels[learned])) == 2
 
 
-def test_new_strangers_are_judged_by_what_learned_from_the_other_classes():
-    """Without a, the highest share is 3/5; without b, 3/4; d is new."""
-    labels = np.array(["a", "b", "b", "c", "c", "c"])
-    new = np.array(["a", "b", "d", "a"])
-    highest = left_out.new_strangers(Recorder(), clips_of(6), labels, clips_of(4), new)
-    assert np.allclose(highest, [3 / 5, 3 / 4, 1 / 2, 3 / 5])
-    met = [([1, 2, 3, 4, 5], [0, 3]), ([0, 3, 4, 5], [1]), ([0, 1, 2, 3, 4, 5], [2])]
-    assert met == FITS
+def test_only_judges_of_two_classes_and_the_clips_own_say_how_sure_they_are():
+    """Group g0 has all of class b: without it there is one class."""
+    labels, groups = (
+        np.array(["a", "b", "a", "a", "c"]),
+        np.array(["g0", "g0", "g1", "g2", "g1"]),
+    )
+    found = left_out.judges(Recorder(), clips_of(5), labels, groups)
+    said = left_out.confidences(found, clips_of(5), groups, labels)
+    assert np.isnan(said).all(axis=1).tolist() == [False, True, False, False, True]
+    said = left_out.confidences(found, clips_of(5), groups)
+    assert not np.isnan(said).any()
+    one = left_out.judges(Recorder(), clips_of(3), labels[[0, 2, 3]], groups[[0, 2, 3]])
+    assert np.isnan(left_out.confidences(one, clips_of(3), groups[[0, 2, 3]])).all()
+
+
+def test_told_apart_is_the_share_of_known_clips_that_are_surer():
+    known = np.full((2, 4, 8), np.nan)
+    known[0, 2:], known[1, :2] = [[0.9], [0.5]], [[0.4], [0.8]]
+    strangers = np.repeat([[0.5], [np.nan], [0.8], [0.1]], 8, axis=1)
+    apart = left_out.told_apart(known, strangers, np.array(["a", "a", "b", "b"]))
+    assert np.allclose(apart, [0.75, np.nan, 0.25, 1], equal_nan=True)
 
 
 @pytest.mark.parametrize(("keep", "threshold"), [(1, 0.5), (0.9, 0.6), (0.61, 0.8)])
 def test_a_threshold_lets_the_share_pass_and_no_more_than_it_must(keep, threshold):
     """Of ten clips: 0.9 leaves out the lowest; 0.61 needs seven of them to pass."""
     highest = np.array([0.9, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9, 0.95, 0.96, 0.97, np.nan])
-    assert (
-        left_out.threshold_for(np.column_stack([highest, 1 - highest]), keep)
-        == threshold
-    )
-    assert left_out.threshold_for(np.full((3, 2), np.nan), keep) == 0
+    moments = np.repeat(highest[:, None], 8, axis=1)
+    assert left_out.threshold_for(moments, keep) == threshold
+    assert left_out.threshold_for(moments[1:], keep) == 0  # nine clips are too few
 
 
 def test_the_curve_learns_from_few_groups_and_from_all_with_as_many_clips():

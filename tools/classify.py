@@ -1,6 +1,6 @@
 """Say what videos show, and when: `python tools/classify.py --help` says how.
 
-TensorFlow, which comes with the lesson, is imported only when there is a video to see.
+A video is labelled without TensorFlow, which is imported only to train.
 """
 
 import argparse
@@ -15,24 +15,32 @@ from pathlib import Path
 from course import COURSE, exit_with
 
 from toolbox.clips import (
-    choose_dataset,
+    BUILT_IN,
+    find_dataset,
     has_video_suffix,
-    look_through,
     make_video_table,
-    open_dataset,
+    remember_folder,
     result_or_problem,
 )
+from toolbox.models import LITERT_FILE, SavedClassifier
+from toolbox.plots import COPY
 from toolbox.store import (
     check_step,
     digest_of,
+    is_made,
     one_writer,
     read_csv,
+    read_json,
     read_note,
     step,
     write_csv,
 )
 
 import pandas as pd
+
+from lessons.own_videos import classify_video, made_of, train_classifier
+
+ADVICE = "Check the path, or name another: make classify DATASET=/path/to/folder."
 
 
 def main():
@@ -57,9 +65,13 @@ def parse_options():
     )
     several = 'a video, a folder with videos in it, or a pattern such as "clips/*.mp4"'
     parser.add_argument("videos", nargs="*", metavar="VIDEO", help=several)
-    learn = '"mocap", "ucf101" or a folder of class folders (default: the last chosen)'
-    last = os.environ.get("DATASET")
-    parser.add_argument("--dataset", default=last, help=f"what to learn from: {learn}")
+    for name, what in (
+        ("dataset", "what to learn from: a folder of class folders, mocap or ucf101"),
+        ("classifier", "one that was trained: its classifier.tflite, or its folder"),
+    ):
+        given = os.environ.get(name.upper())
+        what += " (default: what was trained last)" * (name == "dataset")
+        parser.add_argument(f"--{name}", default=given, help=what)
     parser.add_argument("--course", type=Path, default=COURSE, help=argparse.SUPPRESS)
     options = parser.parse_args()
     text = os.environ.get("VIDEO", "")
@@ -67,8 +79,8 @@ def parse_options():
         named = [text] if matches_of(text) else shlex.split(text)
     except ValueError:  # a quotation mark that isn't closed
         named = [text]
-    options.videos = options.videos or named
-    if not (options.videos and all(options.videos)):
+    options.videos = options.videos or list(filter(None, named))
+    if not (options.videos or options.dataset) or "" in options.videos:
         parser.error("name a video, as in: make classify VIDEO=/path/to/clip.mp4")
     return options
 
@@ -95,90 +107,125 @@ def sources_of(names):
             others += len(files) - len(found)
         sources += [path.parent.resolve() / path.name for path in found]
     if others:
-        print(f"left out, not videos by their suffix: {others}")
+        print(f"skipped {others} files that aren't videos (by their endings)")
     return list(dict.fromkeys(sources))
 
 
 def classify_all(options):
     """Classify all videos and print the answers; returns the exit code."""
     sources = sources_of(options.videos)
-    if not any(source.is_file() for source in sources):
+    if options.videos and not any(source.is_file() for source in sources):
         raise ValueError(f"There is no video at {', '.join(options.videos)}.")
-    dataset = dataset_of(options.dataset, options.course)
-    home = options.course.resolve() / "classified" / dataset.name
+    course, dataset = options.course.resolve(), None
+    saved = options.classifier or finished_one(options.dataset, course)
+    if not saved:
+        dataset = find_dataset(options.dataset or last_trained(course), course, ADVICE)
+        take_in(dataset)
+    name = dataset.name if dataset else SavedClassifier(saved).facts["name"]
+    home = course / "classified" / name
     with one_writer(home / ".lock", home):
-        classifier = classifier_of(dataset)
+        classifier = trained(dataset) if dataset else SavedClassifier(saved)
         answered = [answer(source, classifier, home) for source in sources]
-    print(f"The answers for {dataset.name}: {home / 'predictions.csv'}")
+    if sources:
+        print(f"All answers: {home / 'predictions.csv'}, and a folder for each video")
     return int(not all(answered))
 
 
-def dataset_of(choice, course):
-    """The Dataset asked for (it is remembered then), or else the one chosen last. Its
-    table of clips is made if it is missing, as notebook 00 makes it.
+def finished_one(choice, course):
+    """The classifier of a folder that isn't there any more, or None."""
+    choice = choice or last_trained(course)
+    name = Path(choice).name
+    saved, source = course / "weights" / name / LITERT_FILE, source_of(name, course)
+    if not saved.exists() or source != choice or Path(choice).exists():
+        return None
+    print(f"{choice} isn't there; what was learned of it is.")
+    return saved
+
+
+def source_of(name, course):
+    """The folder that a dataset's classifier was made of, as text; None if unknown."""
+    path = course / "data" / name / "source.txt"
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def last_trained(course):
+    """What the newest classifier was made of, as DATASET names it; if there is none,
+    what the notebooks work on.
     """
-    advice = "Check the path, or name another: make classify DATASET=/path/to/folder."
-    dataset = open_dataset(choice, course=course, advice=advice)
+    made = sorted(course.glob(f"weights/*/{LITERT_FILE}"), key=os.path.getmtime)
+    for name in (file.parent.name for file in reversed(made)):
+        if found := name if name in BUILT_IN else source_of(name, course):
+            return found
+    return read_json(course / "data" / "chosen.json").get("dataset", "mocap")
+
+
+def trained(dataset):
+    """The SavedClassifier of a dataset, trained if it is missing or of other clips."""
+    saved, settings = dataset.weights / LITERT_FILE, {}
+    if is_made(saved, *made_of(dataset)):
+        return SavedClassifier(saved)
+    why = f'No classifier for "{dataset.name}" yet'
+    if saved.exists():
+        why = f'The classifier for "{dataset.name}" is of other clips'
+        earlier, _ = result_or_problem(SavedClassifier, saved)
+        facts, names = earlier and earlier.facts, ("per_second", "size", "keep")
+        settings = {name: facts[name] for name in names} if facts else {}
+    print(f"{why}: training one.")
+    train_classifier(dataset, **settings)
+    return SavedClassifier(saved)
+
+
+def take_in(dataset):
+    """Bring the table of a dataset's clips up to date, as notebook 00 makes it, and say
+    what has changed.
+    """
     table, aside = (dataset.data / f"{name}.csv" for name in ("videos", "unreadable"))
     try:
-        check_step(dataset, "00")
+        settings, earlier = check_step(dataset, "00"), read_csv(table)
     except FileNotFoundError:
         if dataset.name == "ucf101":  # notebook 00 fetches it, too
             raise
-        with step(dataset, "00", files=[table]):
-            videos, unreadable = make_video_table(dataset.folder)
+        settings, earlier = {}, None
+    videos, unreadable = make_video_table(dataset.folder, earlier=earlier, **settings)
+    if earlier is None or not videos.equals(earlier):
+        remember_folder(dataset)
+        with step(dataset, "00", files=[table], **settings):
             write_csv(videos, table)
             write_csv(unreadable, aside)
-        classes = videos["class"].nunique()
-        print(f"{len(videos)} clips in {classes} classes to learn from")
+        before = set() if earlier is None else set(earlier["video"])
+        now = set(videos["video"])
+        what = f"{len(now - before)} new clips, {len(before - now)} gone"
+        if earlier is None:
+            what = f"{len(now)} clips in {videos['class'].nunique()} classes"
+        elif now == before:
+            what = "its groups, lists or files have changed"
+        print(f"{dataset.folder}: {what}")
         for line in unreadable["video"] + ": " + unreadable["reason"]:
-            print(f"  {line}")
-    else:
-        known, odd = (set(read_csv(path)["video"]) for path in (table, aside))
-        there = set(look_through(dataset.folder)[0]["video"])
-        if changed := len(there - known - odd) + len(known - there):
-            print(f"{dataset.folder} has changed (videos new or gone: {changed});")
-            print("`make course NOTEBOOKS=00` takes that in")
-    if choice:
-        choose_dataset(choice, course)
-    return dataset
-
-
-def classifier_of(dataset):
-    """The SavedClassifier of a dataset, trained if it is missing or of other clips."""
-    from toolbox.models import MODEL, read_classifier
-
-    from lessons.own_videos import SavedClassifier, train_classifier
-
-    if not read_classifier(dataset):
-        old = (dataset.weights / MODEL).exists()
-        why = "is of other clips, or of an older course" if old else "is not there yet"
-        print(f"The classifier of {dataset.name} {why}: making it")
-        train_classifier(dataset)
-    return SavedClassifier(dataset)
+            print(f"  left out: {line}")
 
 
 def answer(source, classifier, home):
     """Say what a video shows, and in `predictions.csv`; returns whether it was read."""
-    from lessons.own_videos import RANKS, classify_video
-
     folder = folder_for(source, home)
     row, problem = result_or_problem(classify_video, source, classifier, folder)
+    name = os.fsencode(source).decode(errors="backslashreplace")
     if row:
-        print(f"{source.name}: {in_words(row, classifier.facts['threshold'])}")
-        print(f"  {folder}")
+        print(f"{source.name}: {'; '.join(filter(None, said_of(row)))}")
     else:
-        name = os.fsencode(source).decode(errors="backslashreplace")
         row = {"video": name, "class": "", "problem": problem}
         print(f"{name}: {problem}", file=sys.stderr)
     if source.exists():  # else it is a mistyped name
-        columns = ["video", *sum(RANKS, ()), "seconds", "segments", "problem"]
-        path = home / "predictions.csv"
-        rows = read_csv(path, columns).to_dict("records") if path.exists() else []
-        rows = [old for old in rows if old["video"] != row["video"]] + [row]
-        table = pd.DataFrame(rows, columns=columns).astype({"segments": "Int64"})
-        write_csv(table, path)
+        path, table = home / "predictions.csv", pd.DataFrame([row])
+        if path.exists():
+            earlier = read_csv(path)
+            table = pd.concat([earlier[earlier["video"] != row["video"]], table])
+        text = table.select_dtypes(exclude="number").fillna("")
+        write_csv(table.assign(**text).astype({"segments": "Int64"}), path)
     return bool(row["class"])
+
+
+def said_of(row):
+    return row["summary"], row["problem"]
 
 
 def folder_for(source, home):
@@ -186,23 +233,9 @@ def folder_for(source, home):
     path, too, where another one's answers, or the table of answers, have that name.
     """
     folder = home / source.stem[:60]
-    owner = read_note(folder / "annotated.mp4").get("row", {}).get("video")
+    owner = read_note(folder / COPY).get("row", {}).get("video")
     taken = owner not in (None, str(source)) or folder.stem == "predictions"
     return home / f"{folder.name}_{digest_of(str(source))[:8]}" if taken else folder
-
-
-def in_words(row, threshold):
-    """The row of a video as a line to read."""
-    from lessons.own_videos import NONE, RANKS
-
-    refused = row["class"] == NONE
-    ranks = [pair for pair in RANKS[refused:] if pair[0] in row]
-    named = ", ".join(f"{row[name]} {row[chance]:.1%}" for name, chance in ranks)
-    if refused:
-        named = f"{NONE} (a class is named from {threshold:.1%} on; {named})"
-    count, problem = row["segments"], row["problem"] and f"; {row['problem']}"
-    many = "s" * (count != 1)
-    return f"{named}; {count} segment{many} in {row['seconds']:.1f} s{problem}"
 
 
 if __name__ == "__main__":

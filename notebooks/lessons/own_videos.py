@@ -3,18 +3,19 @@
 # %% auto #0
 __all__ = [
     "PER_SECOND",
-    "RANKS",
     "SIZE",
     "ClipClassifier",
-    "Live",
-    "SavedClassifier",
     "classify_video",
     "describe",
-    "likeliest",
+    "label_video",
+    "made_of",
     "moments_of",
-    "probabilities_of",
+    "motion_of",
     "save_fitted",
+    "sees",
+    "stillest",
     "train_classifier",
+    "windows_judged",
     "windows_of",
 ]
 
@@ -22,53 +23,50 @@ __all__ = [
 # No module named 'toolbox'? This notebook belongs in the course's folder notebooks/.
 import math
 from collections import deque
-from functools import cached_property
+from datetime import datetime
 from pathlib import Path
 
 from toolbox.clips import (
-    annotate,
+    NONE,
+    evenly_spaced,
     open_video,
-    strip_of,
-    to_network_size,
 )
 from toolbox.evaluation import (
-    out_of_group,
-    segments_of,
-    threshold_for,
+    fitted,
+    report_of,
+    threshold_of,
 )
 from toolbox.models import (
-    MODEL,
-    NONE,
+    LITERT,
+    Answer,
     head_of,
-    look_at,
     one_model,
     pooled_clips,
     pooled_network,
-    read_classifier,
+    rows_seen,
     save_classifier,
+    segments_of,
 )
-from toolbox.page import progress
+from toolbox.page import keras, progress
 from toolbox.plots import (
-    caption_at,
-    draw_timeline,
+    COPY,
+    FILES,
+    write_answer,
 )
 from toolbox.store import (
     digest_of,
+    fingerprint,
     is_made,
-    making,
     read_note,
-    whole,
-    write_csv,
 )
 
-import keras
-import matplotlib.pyplot as plt
 import numpy as np
-from keras import ops
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+
+from lessons.voting import interval_over_groups
 
 
 # %% ../11_classify_your_own_videos.ipynb #11-af5
@@ -92,6 +90,7 @@ def describe(windows):
     of the features, square-rooted, of unit length (the change by itself). Written
     with keras.ops, so that it can be part of a Keras model.
     """
+    ops = keras.ops
     mean, deviation = ops.mean(windows, axis=1), ops.std(windows, axis=1)
     step = ops.mean(ops.abs(windows[:, 1:] - windows[:, :-1]), axis=1)
     half = windows.shape[1] // 2
@@ -134,68 +133,29 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = self.linear_.classes_
         return self
 
+    def windows(self, clip):
+        """The probabilities (m, classes) of a clip's windows."""
+        rows = np.asarray(self.describe(windows_of(clip, self.size)))
+        return self.linear_.predict_proba(self.scaler_.transform(rows))
+
+    def moments(self, clip):
+        """The probabilities (frames, classes) of its moments."""
+        return moments_of(self.windows(clip), self.size, len(clip))
+
     def predict_proba(self, clips):
-        windows = (windows_of(clip, self.size) for clip in clips)
-        rows = (np.asarray(self.describe(of_clip)) for of_clip in windows)
-        answers = (
-            self.linear_.predict_proba(self.scaler_.transform(of_clip))
-            for of_clip in rows
-        )
-        return np.stack([answer.mean(axis=0) for answer in answers])
+        return np.stack([self.windows(clip).mean(axis=0) for clip in clips])
 
     def predict(self, clips):
         return self.classes_[self.predict_proba(clips).argmax(axis=1)]
 
-
-# %% ../11_classify_your_own_videos.ipynb #11-5f1
-def save_fitted(dataset, fitted, classes, threshold, per_second):
-    """Save a fitted ClipClassifier as one Keras model, from the pixels to the name,
-    see `toolbox.models.one_model`; returns the model.
-
-    classes: sorted names (n,); threshold: of "none of these"; per_second: frames.
-    """
-    shape = fitted.size, fitted.scaler_.n_features_in_ // 4
-    head = head_of(fitted, describe, shape, classes)
-    model = one_model(dataset.weights.parent, head, classes, threshold)
-    facts = {"per_second": per_second, "size": fitted.size, "threshold": threshold}
-    save_classifier(dataset, model, classes=classes.tolist(), **facts)
-    return model
-
-
-# %% ../11_classify_your_own_videos.ipynb #11-5f3
-def train_classifier(dataset, per_second=PER_SECOND, size=SIZE, keep=0.9):
-    """Train the classifier of a dataset on its train part, set the threshold of "none
-    of these" on groups that were left out, count what it gets right in the test part,
-    and save it.
-
-    per_second: frames looked at; size: frames in a window; keep: the share of clips of
-    known classes that the threshold lets pass. Clips that can't be read are listed and
-    left out. Raises ValueError if fewer than two classes are left.
-    """
-    network = pooled_network(dataset)
-    videos, features, problems = pooled_clips(dataset, per_second, network)
-    for clip, problem in problems.items():
-        print(f"  {clip}: {problem}")
-    train, test = (videos[videos["part"] == part] for part in ("train", "test"))
-    labels, groups = train["class"].to_numpy(str), train["group"].to_numpy(str)
-    classes = np.unique(labels)
-    if len(classes) < 2:
-        raise ValueError(
-            f"{len(classes)} classes of {dataset.name} have clips that can be read; a"
-            f" classifier needs two. Look into {dataset.folder}."
+    def confidence(self, clips):
+        """The highest probabilities (n, 8) of eight moments of each clip, evenly
+        spaced.
+        """
+        highest = [self.moments(clip).max(axis=1) for clip in clips]
+        return np.stack(
+            [one[evenly_spaced(len(one), 8, repeat=True)] for one in highest]
         )
-    clips = features[train.index]
-    validated = out_of_group(ClipClassifier(size), clips, labels, groups)
-    threshold = threshold_for(validated, keep)
-    fitted = ClipClassifier(size).fit(clips, labels)
-    said = np.zeros((0, len(classes)))
-    if len(test):
-        said = fitted.predict_proba(features[test.index])
-    right, refused = classes[said.argmax(axis=1)] == test["class"], said.max(axis=1)
-    new = test.loc[~test["group"].isin(groups), "group"].nunique()
-    print(f"right on {right.sum()} of {len(test)} clips held out, of new groups: {new}")
-    print(f'called "{NONE}", below {threshold:.0%}: {(refused < threshold).sum()}')
-    save_fitted(dataset, fitted, classes, threshold, per_second)
 
 
 # %% ../11_classify_your_own_videos.ipynb #11-2b1
@@ -210,117 +170,133 @@ def moments_of(probabilities, size, frames, power=4):
     return np.stack(said)
 
 
-# %% ../11_classify_your_own_videos.ipynb #11-5f4
-class SavedClassifier:
-    """The classifier that was saved of a dataset: its facts, and, loaded when they are
-    first used, the network that looks and the head that judges windows.
-
-    Raises FileNotFoundError if there is none that fits the dataset's table of clips.
+# %% ../11_classify_your_own_videos.ipynb #11-5f1
+def motion_of(window):
+    """How much moves in a window of features (size, d): the mean length of its steps,
+    over the mean length of its features.
     """
-
-    def __init__(self, dataset):
-        self.dataset, self.path = dataset, dataset.weights / MODEL
-        self.facts = read_classifier(dataset)
-        if not self.facts:
-            raise FileNotFoundError(f"no classifier of {dataset.name}: run notebook 11")
-
-    @cached_property
-    def network(self):
-        return pooled_network(self.dataset)
-
-    @cached_property
-    def head(self):
-        return keras.models.load_model(self.path).get_layer("windows")
+    steps = np.linalg.norm(np.diff(window, axis=0), axis=1)
+    return float(steps.mean() / np.linalg.norm(window, axis=1).mean())
 
 
-def probabilities_of(features, head, size):
-    """The probabilities (windows, classes) of all windows of `size` frames of a video,
-    from its features (frames, d). Memory holds a thousand windows.
+def stillest(clips, size):
+    """How much moves in the clip that moves least: the mean over its windows."""
+    windows = (windows_of(clip, size) for clip in clips)
+    return min(float(np.mean(list(map(motion_of, of_clip)))) for of_clip in windows)
 
-    head: function of windows (n, size, d) that returns (n, classes).
+
+def save_fitted(dataset, fitted, threshold, per_second, **facts):
+    """Save a fitted ClipClassifier in `weights/<dataset>/`, three ways, see
+    `toolbox.models.save_classifier`; returns the Keras model.
+
+    threshold: of "none of these"; per_second: frames looked at; facts: what else is to
+    be remembered of it, as JSON knows it.
     """
-    starts = range(0, max(1, len(features) - size + 1), 1000)
-    blocks = (features[start : start + 999 + size] for start in starts)
-    return np.concatenate([np.asarray(head(windows_of(b, size))) for b in blocks])
+    shape, classes = (fitted.size, fitted.scaler_.n_features_in_ // 4), fitted.classes_
+    head = head_of(fitted, describe, shape, classes)
+    model = one_model(dataset.weights.parent, head, classes, threshold)
+    facts |= {"name": dataset.name, "made": f"{datetime.now():%Y-%m-%d %H:%M}"}
+    facts |= {"classes": classes.tolist(), "threshold": threshold}
+    facts |= {"per_second": per_second, "size": fitted.size, "sees": sees(dataset)}
+    functions = windows_of, moments_of, segments_of
+    save_classifier(dataset.weights, model, facts, made_of(dataset), functions)
+    return model
 
 
-def likeliest(probabilities, classes, threshold):
-    """What the windows (n, classes) of a video say together: pairs of a class and its
-    mean probability, the highest first; before them "none of these", with the highest,
-    if that is below the threshold.
-    """
-    mean = probabilities.mean(axis=0)
-    pairs = [(classes[k], round(float(mean[k]), 4)) for k in np.argsort(-mean)]
-    return [(NONE, pairs[0][1])] * bool(mean.max() < threshold) + pairs
+def sees(dataset):
+    """What looks at videos, as JSON knows it."""
+    return pooled_network(dataset, LITERT).facts
 
 
-RANKS = (
-    ("class", "probability"),
-    ("second", "second_probability"),
-    ("third", "third_probability"),
-)
-
-
-def classify_video(path, classifier, folder):
-    """Say what a video shows, and when; in a folder, `timeline.csv` (the segments),
-    `timeline.jpg` (their picture) and `annotated.mp4` (the video with captions). What
-    an earlier run left is kept, if the video and the classifier are the same.
-
-    classifier: a SavedClassifier. Returns a dict: video (the path), the names of RANKS
-    (the likeliest class, the second, the third), seconds, segments (how many), problem
-    (what was odd, or ""). Raises ValueError if the video can't be read.
-    """
-    path = Path(path)
-    table, picture = folder / "timeline.csv", folder / "timeline.jpg"
-    annotated = folder / "annotated.mp4"
-    with open_video(path) as video:
-        seconds = video.seconds
-    facts, odd = classifier.facts, []
-    of = digest_of(path, classifier.path, facts)  # now: a video may still change
-    if is_made(annotated, of) and table.exists() and picture.exists():
-        return read_note(annotated)["row"]
-    classes, rate = facts["classes"], facts["per_second"]
-    threshold = facts["threshold"]
-    network, head = classifier.network, classifier.head  # before a bar begins
-    bar = {"total": seconds and math.ceil(seconds), "unit": "s", "leave": False}
-    with progress(desc=f"look at {path.name}", **bar) as looking:
-        features = look_at(path, network, rate, odd, looking)
-    said = probabilities_of(features, head, facts["size"])
-    moments = moments_of(said, facts["size"], len(features))
-    segments = segments_of(moments, classes, rate, threshold)
-    segments = segments.round({"start": 3, "end": 3, "probability": 4})
-    write_csv(segments, table)
-    strip, title = strip_of(path, len(moments) / rate), path.name
-    with whole(picture) as temporary:
-        figure = draw_timeline(strip, moments, segments, classes, rate, title=title)
-        figure.savefig(temporary, format="jpg", dpi=120)
-        plt.close(figure)
-    row = {"video": str(path)}
-    for names, pair in zip(RANKS, likeliest(said, classes, threshold), strict=False):
-        row |= dict(zip(names, pair, strict=True))
-    row |= {"seconds": len(features) / rate, "segments": len(segments)}
-    row["problem"] = "; ".join(odd)
-    caption = caption_at(segments, moments, classes, rate)
-    with (
-        making(annotated, of, row=row) as temporary,
-        progress(desc=f"annotate {path.name}", **bar) as writing,
-    ):
-        annotate(path, temporary, caption, writing)
-    return row
+def made_of(dataset):
+    """What a dataset's classifier depends on: its table of clips, and what looks."""
+    return (dataset.data / "videos.csv").read_text(encoding="utf-8"), sees(dataset)
 
 
 # %% ../11_classify_your_own_videos.ipynb #11-1de
-class Live:
-    """Classify a stream frame by frame: call it with a BGR frame (height, width, 3),
-    `per_second` times a second, and get the probabilities (classes,) of the window
-    that ends there.
+def windows_judged(rows, classifier):
+    """Yield the probabilities (classes,) of each window of a video, and how much moves
+    in it, as soon as its last frame was seen; of a shorter video, of one window.
+
+    rows: features (d,), one frame after the other; classifier: a SavedClassifier.
     """
+    recent = deque(maxlen=classifier.facts["size"])
+    for row in rows:
+        recent.append(row)
+        if len(recent) == recent.maxlen:
+            window = np.stack(recent).astype("float32")
+            yield classifier.judge(window), motion_of(window)
+    if 0 < len(recent) < recent.maxlen:
+        [window] = windows_of(np.stack(recent).astype("float32"), recent.maxlen)
+        yield classifier.judge(window), motion_of(window)
 
-    def __init__(self, head, network, size):
-        self.head, self.network, self.size = head, network, size
-        self.recent = deque(maxlen=size)
 
-    def __call__(self, frame):
-        self.recent.extend(self.network(to_network_size(frame)[None]))
-        window = windows_of(np.stack(self.recent), self.size)
-        return self.head.predict_on_batch(window)[0]
+# %% ../11_classify_your_own_videos.ipynb #11-lbl
+def label_video(path, classifier, kept=None, bar=None):
+    """What happens when in a video: an `Answer`, whose `segments` are a table.
+
+    classifier: a SavedClassifier; kept: a file (`.npy`) that keeps what was seen, to
+    look once; bar: is updated by the seconds that were looked at. A segment's note says
+    "hardly moves" if most of it moves less than every clip that was learned from.
+    Raises ValueError if the video can't be read.
+    """
+    facts, about = classifier.facts, {}
+    rows = rows_seen(path, classifier, about, kept, bar)
+    said, moves = map(np.stack, zip(*windows_judged(rows, classifier), strict=True))
+    rate, size, frames = facts["per_second"], facts["size"], about.pop("frames")
+    moments = moments_of(said, size, frames)
+    limits = facts["threshold"], about["seconds"]
+    segments = segments_of(moments, facts["classes"], rate, *limits)
+    near = (slice(max(0, k - size + 1), k + 1) for k in range(frames))
+    still = np.array([moves[n].mean() < facts["stillest"] for n in near])
+    parts = np.split(still, np.round(segments["start"][1:] * rate).astype(int))
+    notes = ["hardly moves" if part.mean() > 0.5 else "" for part in parts]
+    return Answer(segments.assign(note=notes), moments, **about)
+
+
+# %% ../11_classify_your_own_videos.ipynb #11-5f4
+def classify_video(path, classifier, folder):
+    """Label a video, and leave the answer in a folder, see
+    `toolbox.plots.write_answer`, which is returned as a row. What an earlier run left
+    is kept, if the video and the classifier are the same. Raises ValueError if the
+    video can't be read.
+    """
+    path, of = Path(path), digest_of(Path(path), classifier.path)
+    if is_made(folder / COPY, of) and all((folder / name).exists() for name in FILES):
+        return read_note(folder / COPY)["row"]
+    with open_video(path) as video:
+        bar = {"total": video.seconds and math.ceil(video.seconds), "unit": "s"}
+    with progress(desc=f"look at {path.name}", leave=False, **bar) as looking:
+        answer = label_video(path, classifier, folder / "seen.npy", looking)
+    return write_answer(path, answer, classifier.facts, folder, of)
+
+
+# %% ../11_classify_your_own_videos.ipynb #11-5f3
+def train_classifier(dataset, per_second=PER_SECOND, size=SIZE, keep=0.9):
+    """Train the classifier of a dataset and save it. The training part is learned
+    first, and the test part says how good that is, which is printed; the classifier
+    that is saved has learned from all clips.
+
+    per_second: frames looked at; size: frames in a window; keep: the share of moments
+    of known classes that "none of these" lets pass. Clips that can't be read are listed
+    and left out. Raises ValueError if fewer than two classes are left.
+    """
+    videos, clips, problems = pooled_clips(dataset, per_second, pooled_network(dataset))
+    for clip, problem in problems.items():
+        print(f"  {clip}: {problem}")
+    labels, groups = (videos[name].to_numpy(str) for name in ("class", "group"))
+    if len(set(labels)) < 2:
+        raise ValueError(
+            f"{len(set(labels))} classes of {dataset.name} have clips that can be read;"
+            f" a classifier needs two. Look into {dataset.folder}."
+        )
+    data, train = (clips, labels, groups), (videos["part"] == "train").to_numpy()
+    model = ClipClassifier(size)
+    print(report_of(model, *data, train, per_second, keep, interval_over_groups))
+    threshold = threshold_of(model, *data, keep)
+    known = fitted(model, clips, labels)
+    learned = [fingerprint(dataset.folder / video) for video in videos["video"]]
+    facts = {"learned": sorted(set(learned)), "stillest": stillest(clips, size)}
+    save_fitted(dataset, known, threshold, per_second, keep=keep, **facts)
+    says = f'it says "{NONE}" below {threshold:.0%}' if threshold else "it always names"
+    print(f"Now it has learned from all {len(clips)} clips; {says}.")

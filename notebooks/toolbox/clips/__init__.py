@@ -7,7 +7,9 @@ NAMES = {
         NONE find_videos groups_of has_video_suffix look_through make_video_table
         read_lists
     """,
-    "dataset": "BUILT_IN choose_dataset find_dataset open_dataset",
+    "dataset": """
+        BUILT_IN choose_dataset find_dataset open_dataset remember_folder
+    """,
     "extract": "extract_frames",
     "flow": "mirrored motion_backwards neighbours",
     "masks": """
@@ -17,7 +19,7 @@ NAMES = {
     "motion_crops": "store_clips",
     "read": """
         batches evenly_spaced frames_shown frames_to_show load_frame middle_frame
-        open_video probe result_or_problem strip_of to_network_size
+        open_video probe result_or_problem shown_in strip_of to_network_size
     """,
     "ucf101": "fetch_ucf101",
     "write": "annotate join_clips",

@@ -59,11 +59,18 @@ def choose_dataset(choice, course=".."):
         remembered = dataset.name
     else:
         remembered = str(dataset.folder)
-        dataset.data.mkdir(parents=True, exist_ok=True)
-        (dataset.data / "source.txt").write_text(remembered, encoding="utf-8")
+        remember_folder(dataset)
     write_json(Path(course, "data", "chosen.json"), dataset=remembered)
     print(f"dataset: {dataset.name}, for this and all later notebooks")
     return dataset
+
+
+def remember_folder(dataset):
+    """Note of what folder the things in a dataset's `data` are made: `source.txt`."""
+    if dataset.name not in BUILT_IN:
+        dataset.data.mkdir(parents=True, exist_ok=True)
+        source = dataset.data / "source.txt"
+        source.write_text(str(dataset.folder), encoding="utf-8")
 
 
 def find_dataset(choice, course, advice=ADVICE):
@@ -87,8 +94,8 @@ def find_dataset(choice, course, advice=ADVICE):
             raise ValueError(f"{file.parent} is for frames; move {file.name} away.")
     source = data / "source.txt"
     if not built_in and source.exists():
-        earlier = source.read_text(encoding="utf-8")
-        if Path(earlier) != folder:
+        earlier = Path(source.read_text(encoding="utf-8"))
+        if earlier != folder and earlier.exists():  # else it was moved
             raise ValueError(
                 f"{data} holds what was made of {earlier}. Rename {folder}, or remove"
                 f" what was made with `make clean DATASET={folder.name}`."

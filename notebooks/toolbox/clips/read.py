@@ -148,8 +148,8 @@ class Video:
     iterating yields a `Frame` for each.
 
     fps: frames a second as the file says, believable (else 25); seconds: how long it
-    says that it lasts, or None; width, height: of the pictures; problem: what was odd,
-    or "", known in the end.
+    says that it lasts, or None; width, height: of the pictures; known in the end are
+    `end`, how many seconds it lasted, and `problem`, what was odd, or "".
 
     A frame is shown from its timestamp on; where that isn't later than the one before,
     or later beyond belief, from 1 / fps after it. The last one is shown for as long as
@@ -188,6 +188,7 @@ class Video:
         if self.by_order and self.claimed:  # else it goes by the file's size
             length = stream.frames / self.claimed
         late = self.first - Fraction(container.start_time or 0, av.time_base)
+        self.late = max(late, 0)
         self.seconds = max(length - late, 0) or None
 
     def _frame(self, start, end, decoded):
@@ -228,6 +229,7 @@ class Video:
                 end = max(end, self.heard - self.first)
             yield self._frame(start, end, decoded)
             start = end
+        self.end = end
         self._judge(end)
 
     def _lasts(self, decoded, following, start):
@@ -325,17 +327,22 @@ def shown_at(path, moments, problems=None):
     problems: a list; what was odd about the video is appended to it in the end, as
     text. Raises ValueError with the reason if the video can't be read.
     """
-    moments = iter(moments)
-    moment = next(moments, np.inf)
     with open_video(path) as video:
-        for frame in video:
-            while moment < max(frame.end - ROUNDING, (frame.start + frame.end) / 2):
-                yield frame.picture
-                moment = next(moments, np.inf)
-            if moment == np.inf:
-                return
+        yield from shown_in(video, moments)
         if video.problem and problems is not None:
             problems.append(video.problem)
+
+
+def shown_in(video, moments):
+    """Yield what an open `Video` shows at ascending moments, as `shown_at` does."""
+    moments = iter(moments)
+    moment = next(moments, np.inf)
+    for frame in video:
+        while moment < max(frame.end - ROUNDING, (frame.start + frame.end) / 2):
+            yield frame.picture
+            moment = next(moments, np.inf)
+        if moment == np.inf:
+            return
 
 
 def frames_shown(path, per_second, problems=None):

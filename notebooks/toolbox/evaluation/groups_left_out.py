@@ -11,6 +11,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 from threadpoolctl import threadpool_limits
 
+FEWEST_CLIPS = 10  # of which a threshold is set
+
 
 def check_groups(labels, groups):
     """Print which classes have one group alone: left out, nothing is left to learn
@@ -75,28 +77,57 @@ def out_of_group(model, clips, labels, groups, learn=None, folds=10):
     return ask(found, clips, groups, np.unique(labels))
 
 
-def as_strangers(model, clips, labels, groups, folds=10):
-    """The highest probability (n,) of each clip by classifiers that met neither its
-    class nor its group; arguments as in `out_of_group`.
+def confidences(judges, clips, groups, labels=None):
+    """How sure judges are of clips of groups that they never met: what their method
+    `confidence` returns, (n, 8); NaN where there is no judge, or one that knows a
+    single class. labels: (n,), then also where it doesn't know the clip's class.
     """
-    highest = np.full(len(clips), np.nan)
-    for name in np.unique(labels):
+    said = np.full((len(clips), 8), np.nan)
+    for judge in {id(judge): judge for judge in judges.values()}.values():
+        own = np.isin(groups, [group for group in judges if judges[group] is judge])
+        if labels is not None:
+            own &= np.isin(labels, judge.classes_)
+        if own.any() and len(judge.classes_) > 1:
+            with threadpool_limits(1, "blas"):
+                said[own] = judge.confidence(clips[own])
+    return said
+
+
+def known_and_strangers(model, clips, labels, groups, folds=10):
+    """How sure classifiers are of classes that they learned and of one that they
+    didn't: each class in turn is left out, so that the same classifiers judge both,
+    clips of groups that they never met. Two arrays: (classes, n, 8), of clips of the
+    other classes, and (n, 8), of each clip while its class is left out; NaN where
+    there is none. Arguments as in `out_of_group`.
+    """
+    names = np.unique(labels)
+    known = np.full((len(names), len(clips), 8), np.nan)
+    strangers = np.full((len(clips), 8), np.nan)
+    for place, name in enumerate(names):
         own = labels == name
-        said = out_of_group(model, clips, labels, groups, ~own, folds)
-        highest[own] = said[own].max(axis=1)
-    return highest
+        found = judges(model, clips, labels, groups, ~own, folds)
+        known[place, ~own] = confidences(found, clips[~own], groups[~own], labels[~own])
+        strangers[own] = confidences(found, clips[own], groups[own])
+    return known, strangers
 
 
-def new_strangers(model, clips, labels, new_clips, new_labels):
-    """The highest probability (m,) of each new clip by a classifier that learned
-    from the clips of all other classes; arguments as in `out_of_group`.
+def told_apart(known, strangers, labels):
+    """For each clip (n,) while its class was left out, the share of clips of the other
+    classes that the same classifiers were surer of: 0.5 on average by chance (the mean
+    is the area under the ROC curve); NaN where none was judged.
+
+    known, strangers: from `known_and_strangers`; labels: (n,).
     """
-    highest = np.full(len(new_clips), np.nan)
-    for name in np.unique(new_labels):
-        judge = fitted(model, clips[labels != name], labels[labels != name])
-        own = new_labels == name
-        highest[own] = judge.predict_proba(new_clips[own]).max(axis=1)
-    return highest
+    means, own = known.mean(axis=2), strangers.mean(axis=1)
+    classes = np.unique(labels, return_inverse=True)[1]
+    others = [means[k][~np.isnan(means[k])] for k in range(len(means))]
+    shares = [
+        (np.mean(others[k] > one) + np.mean(others[k] >= one)) / 2
+        if len(others[k]) and not np.isnan(one)
+        else np.nan
+        for k, one in zip(classes, own, strict=True)
+    ]
+    return np.array(shares)
 
 
 def is_right(said, labels):
@@ -133,14 +164,16 @@ def compare(answers, labels, groups):
     return pd.DataFrame(rows.values(), index=list(rows))
 
 
-def threshold_for(said, keep):
-    """The highest threshold that the share `keep` of clips reaches with their
-    highest probability; 0 if there are none. said: (n, classes) from `out_of_group`.
+def threshold_for(confidence, keep):
+    """The highest threshold that the share `keep` of moments reaches, each clip
+    counting alike; 0, which refuses nothing, if fewer than ten clips were judged.
+
+    confidence: (n, 8), see `confidences`.
     """
-    lowest = -said.max(axis=1)
-    if np.isnan(lowest).all():
+    judged = confidence[~np.isnan(confidence).any(axis=1)]
+    if len(judged) < FEWEST_CLIPS:
         return 0.0
-    return -float(np.nanquantile(lowest, keep, method="inverted_cdf"))
+    return -float(np.quantile(-judged, keep, method="inverted_cdf"))
 
 
 def curve_over_groups(model, clips, labels, groups, draws=4, points=4):

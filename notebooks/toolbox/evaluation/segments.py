@@ -1,36 +1,9 @@
-"""What happens when in a video, and how right that is."""
+"""How right it is what happens when in a video."""
 
-from toolbox.models import NONE
+from toolbox.clips import NONE
 
 import numpy as np
 import pandas as pd
-
-
-def segments_of(moments, classes, per_second, threshold, shortest=1.0):
-    """What happens when in a video: a DataFrame of start, end (seconds), class and
-    probability.
-
-    moments: probabilities (n, classes), `per_second` of them in a second, each of which
-    lasts until the next; classes: their names; threshold: a moment whose highest
-    probability is below it is "none of these"; shortest: seconds, a shorter segment
-    goes to its longer neighbour. The probability is the mean over the segment's moments
-    of that of its class (for "none of these", of the highest).
-    """
-    highest = moments.max(axis=1)
-    best = np.where(highest < threshold, len(classes), moments.argmax(axis=1))
-    while True:
-        starts = np.flatnonzero(np.diff(best, prepend=-1))
-        ends = np.append(starts[1:], len(best))
-        k = (ends - starts).argmin()
-        if len(starts) == 1 or ends[k] - starts[k] >= shortest * per_second:
-            break
-        near = [place for place in (k - 1, k + 1) if 0 <= place < len(starts)]
-        longer = max(near, key=lambda place: ends[place] - starts[place])
-        best[starts[k] : ends[k]] = best[starts[longer]]
-    table = pd.DataFrame({"start": starts / per_second, "end": ends / per_second})
-    table["class"] = np.append(classes, NONE)[best[starts]]
-    said = np.column_stack([moments, highest])[np.arange(len(best)), best]
-    return table.assign(probability=np.add.reduceat(said, starts) / (ends - starts))
 
 
 def frame_accuracy(segments, truth, per_second=25):

@@ -3,16 +3,19 @@
 import lazy_loader
 
 NAMES = {
+    "answers": "Answer seconds_of segments_of write_subtitles",
     "backbone": "Backbone",
     "clip_features": """
         as_array each features_of_clips fill_store look_at pictures_of pooled_clips
-        pooled_network pooled_vgg16 recipe_clips see
+        pooled_network pooled_vgg16 recipe_clips rows_seen see
     """,
+    "engine": "LITERT",
     "efficientnet": "efficientnet_backbone",
     "kinetics": "kinetics_clips",
     "ray_cluster": "check_seats start_ray",
     "saved_model": """
-        MODEL NONE compare_litert head_of one_model read_classifier save_classifier
+        LITERT_FILE MODEL SavedClassifier compare_litert head_of one_model
+        save_classifier
     """,
     "sequences": "SequenceNetwork padded warm_up_and_cosine",
     "training": """

@@ -2,14 +2,22 @@
 share.
 """
 
-from toolbox.clips import batches, frames_shown, result_or_problem, to_network_size
+from itertools import count
+
+from toolbox.clips import (
+    batches,
+    frames_shown,
+    open_video,
+    result_or_problem,
+    shown_in,
+    to_network_size,
+)
 from toolbox.models.efficientnet import efficientnet_backbone
 from toolbox.models.vgg16 import vgg16_backbone
-from toolbox.page import in_threads, progress
-from toolbox.store import is_made, making, read_csv, read_note
+from toolbox.page import in_threads, keras, progress
+from toolbox.store import is_made, making, npy_header, read_csv, read_note
 
 import numpy as np
-from keras.applications.vgg16 import preprocess_input
 
 
 def pooled_network(dataset, engine=None):
@@ -24,7 +32,8 @@ def pooled_vgg16(dataset, engine=None):
     """VGG16 as it looks at clips for the store, behind ImageNet's preprocessing,
     pooled; see `toolbox.models.vgg16_backbone`.
     """
-    network = vgg16_backbone(dataset.weights.parent, preprocess_input, engine)
+    preprocess = keras.applications.vgg16.preprocess_input
+    network = vgg16_backbone(dataset.weights.parent, preprocess, engine)
     return network.using(pooled=True)
 
 
@@ -114,6 +123,46 @@ def look_at(path, network, per_second, problems=None, bar=None):
         if bar is not None:
             bar.update(len(batch) / per_second)
     return np.concatenate(features)
+
+
+def rows_seen(path, classifier, about, kept=None, bar=None):
+    """Yield the features (d,) float16 that a `SavedClassifier` sees in a video at 0,
+    1 / per_second, ... seconds. Memory holds one picture.
+
+    about: a dict, to which is added, in the end, `frames`, how many were looked at, and
+    `seconds`, `late` and `problem`, see `toolbox.models.Answer`; kept: a file
+    (`.npy`) that keeps the features, and from which they come the next time, also for
+    another classifier that sees the same; bar: is updated by the seconds that were
+    looked at. Raises ValueError if the video can't be read.
+    """
+    if kept is None:
+        yield from looked_at(path, classifier, about, bar)
+        return
+    of = path, classifier.facts["sees"], classifier.facts["per_second"]
+    if not is_made(kept, *of):
+        writing = making(kept, *of, about=about)
+        with writing as unfinished, open(unfinished, "wb") as file:
+            for row in looked_at(path, classifier, about, bar):
+                if not file.tell():  # a header is as long for any number of rows
+                    file.write(npy_header((0, len(row))))
+                file.write(row.tobytes())
+            file.seek(0)
+            file.write(npy_header((about["frames"], len(row))))
+    about |= read_note(kept)["about"]
+    yield from np.load(kept, mmap_mode="r")
+
+
+def looked_at(path, classifier, about, bar):
+    """What `rows_seen` yields, from the video."""
+    rate, frames = classifier.facts["per_second"], 0
+    with open_video(path) as video:
+        for frame in shown_in(video, (k / rate for k in count())):
+            yield classifier.look(to_network_size(frame)).astype("float16")
+            frames += 1
+            if bar is not None:
+                bar.update(1 / rate)
+        about |= {"frames": frames, "seconds": float(video.end)}
+        about |= {"late": float(video.late), "problem": video.problem}
 
 
 def features_of_clips(

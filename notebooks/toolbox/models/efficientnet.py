@@ -25,7 +25,6 @@ from toolbox.models.weights import check_weights, kept_weights, weights_from_whe
 from toolbox.page import keras
 
 import numpy as np
-from keras import layers
 from numpy.lib.stride_tricks import as_strided
 
 # Lite0, 1, 2: how much wider and deeper than Lite0, and the side of a picture in pixels
@@ -132,7 +131,7 @@ def build_efficientnet(lite=0):
     "narrowed_01", ...; "head" (n, 7, 7, 1280).
     """
     wider, deeper, size = SIZES[lite]
-    inputs = maps = layers.Input((size, size, 3), name="frames")
+    inputs = maps = keras.layers.Input((size, size, 3), name="frames")
     maps = convolved(maps, 32, 3, "stem", strides=2)
     place = 0
     for number, (kernel, stride, widening, channels, repeats) in enumerate(STAGES):
@@ -144,8 +143,8 @@ def build_efficientnet(lite=0):
             maps = block(maps, f"{place:02}", *settings)
             place += 1
     maps = convolved(maps, 1280, 1, "head")
-    pooled = layers.GlobalAveragePooling2D(name="pooled")(maps)
-    classes = layers.Dense(1000, "softmax", name="classes")(pooled)
+    pooled = keras.layers.GlobalAveragePooling2D(name="pooled")(maps)
+    classes = keras.layers.Dense(1000, "softmax", name="classes")(pooled)
     return keras.Model(inputs, classes, name=f"efficientnet_lite{lite}")
 
 
@@ -156,27 +155,27 @@ def block(maps, place, kernel, strides, widening, channels):
     before = maps
     if widening > 1:
         maps = convolved(maps, widening * maps.shape[-1], 1, f"widened_{place}")
-    depthwise = layers.DepthwiseConv2D(
+    depthwise = keras.layers.DepthwiseConv2D(
         kernel, strides, "same", use_bias=False, name=f"depthwise_{place}_kernel"
     )
     maps = normalised(depthwise(maps), f"depthwise_{place}")
     maps = convolved(maps, channels, 1, f"narrowed_{place}", relu=False)
     added = strides == 1 and before.shape[-1] == channels
-    return layers.Add(name=f"block_{place}")([before, maps]) if added else maps
+    return keras.layers.Add(name=f"block_{place}")([before, maps]) if added else maps
 
 
 def convolved(maps, channels, kernel, name, strides=1, relu=True):
     """Maps convolved and normalised, with ReLU6 or without."""
     how = {"padding": "same", "use_bias": False, "name": f"{name}_kernel"}
-    maps = layers.Conv2D(channels, kernel, strides, **how)(maps)
+    maps = keras.layers.Conv2D(channels, kernel, strides, **how)(maps)
     return normalised(maps, name, relu)
 
 
 def normalised(maps, name, relu=True):
     """Maps behind batch normalisation, and ReLU6 or not; named so in the end."""
     end = f"{name}_normalised" if relu else name
-    maps = layers.BatchNormalization(epsilon=0.001, name=end)(maps)
-    return layers.ReLU(6, name=name)(maps) if relu else maps
+    maps = keras.layers.BatchNormalization(epsilon=0.001, name=end)(maps)
+    return keras.layers.ReLU(6, name=name)(maps) if relu else maps
 
 
 def rounded(channels):
@@ -195,7 +194,7 @@ def with_weights(model, tensors):
         shapes = [weight.shape for weight in layer.weights]
         arrays = [next(left) for _ in shapes]
         if arrays and arrays[0].ndim == 4:
-            depthwise = isinstance(layer, layers.DepthwiseConv2D)
+            depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
             arrays[0] = arrays[0].transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
         elif arrays and arrays[0].ndim == 2:
             arrays[0] = arrays[0].T

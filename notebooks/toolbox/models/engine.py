@@ -14,9 +14,10 @@ FLOAT32, LITERT = "Keras float32", "LiteRT float32"
 
 def has_gpu():
     """Whether TensorFlow has a GPU."""
-    import tensorflow as tf
+    with quiet_start():
+        import tensorflow as tf
 
-    return bool(tf.config.list_physical_devices("GPU"))
+        return bool(tf.config.list_physical_devices("GPU"))
 
 
 def has_litert():

@@ -1,6 +1,12 @@
-"""A classifier of videos as one saved model, and its small copy for phones."""
+"""A classifier of videos on disk: a Keras model, the same for LiteRT, a script."""
 
+import inspect
+import json
+import tempfile
 import time
+import zipfile
+from functools import cached_property
+from pathlib import Path
 
 from toolbox.clips import NONE
 from toolbox.models.efficientnet import (
@@ -10,39 +16,122 @@ from toolbox.models.efficientnet import (
 )
 from toolbox.models.engine import open_litert, part_of
 from toolbox.page import keras, quiet_start
-from toolbox.store import is_made, making, read_note, whole
+from toolbox.store import making, whole
 
 import numpy as np
 import pandas as pd
-from keras import layers, ops
 
-MODEL = "classifier.keras"
+MODEL, LITERT_FILE, SMALL_FILE, SCRIPT = (
+    "classifier.keras",
+    "classifier.tflite",
+    "classifier_small.tflite",
+    "use_classifier.py",
+)
+FACTS = "classifier.json"  # in the file for LiteRT
 
 
-def save_classifier(dataset, model, **facts):
-    """Save a model from `one_model` as a dataset's classifier, and in its note the
-    facts that its use needs: classes, per_second (frames looked at), size (frames in a
-    window), threshold.
+class SavedClassifier:
+    """A classifier that was saved, run by LiteRT: without TensorFlow, its videos or
+    the folder that it was made in.
+
+    path: of `classifier.tflite`, or of its folder. `facts` has classes, per_second
+    (frames looked at), size (frames in a window), threshold (of "none of these"; 0:
+    never), and what else was given to `save_classifier`. Raises FileNotFoundError if
+    nothing is there, ValueError if it is no classifier of the course.
     """
-    path = dataset.weights / MODEL
-    with making(path, *made_of(dataset), **facts) as temporary:
+
+    def __init__(self, path):
+        path = Path(path).expanduser()
+        path = path / LITERT_FILE if path.is_dir() else path
+        path = path.with_suffix(".tflite") if path.suffix == ".keras" else path
+        self.path = path.resolve()
+        if not self.path.is_file():
+            raise FileNotFoundError(f"There is no classifier {self.path}.")
+        try:
+            with zipfile.ZipFile(self.path) as file:
+                self.facts = json.loads(file.read(FACTS))
+        except (zipfile.BadZipFile, KeyError, ValueError):
+            why = "is not a classifier that the course saved, or is damaged"
+            raise ValueError(f"{self.path} {why}.") from None
+
+    @cached_property
+    def runners(self):
+        interpreter = open_litert(self.path)
+        return {name: interpreter.get_signature_runner(name) for name in PARTS}
+
+    def run(self, part, array):
+        """What a part says of one array."""
+        run = self.runners[part]
+        [entry] = run.get_input_details()
+        [found] = run(**{entry: array[None]}).values()
+        return found[0]
+
+    def look(self, picture):
+        """The features (d,) float32 of an RGB uint8 picture (224, 224, 3)."""
+        return self.run("look", picture)
+
+    def judge(self, window):
+        """The probabilities (classes,) of a window of features (size, d)."""
+        return self.run("judge", np.asarray(window, "float32"))
+
+
+PARTS = ("look", "judge")
+
+
+def save_classifier(folder, model, facts, of=(), functions=()):
+    """Save a model from `one_model` in a folder: `classifier.keras`, from pixels to
+    names; `classifier.tflite`, for LiteRT, with the facts in it, see `SavedClassifier`;
+    and `use_classifier.py`, which labels a video by that and without the course.
+
+    facts: a dict, as JSON knows it; of: what the classifier depends on, see
+    `toolbox.store.is_made`; functions: of the course that the script copies.
+    """
+    small = folder / SMALL_FILE  # of an earlier classifier
+    small.unlink(missing_ok=True)
+    with making(folder / MODEL, *of) as temporary:
         model.save(temporary)
+    with whole(folder / SCRIPT) as temporary:
+        temporary.write_text(script_with(functions), encoding="utf-8")
+    with making(folder / LITERT_FILE, *of) as temporary:
+        write_litert(model, temporary, facts)
 
 
-def read_classifier(dataset):
-    """The note of a dataset's classifier; an empty dict if there is none, it is not as
-    it was saved, or it was made of another table of clips.
+def script_with(functions):
+    """The text of `use_classifier.py`, with the sources of functions in it."""
+    text = Path(__file__).with_name(SCRIPT).read_text(encoding="utf-8")
+    sources = "\n\n".join(map(inspect.getsource, functions))
+    [place] = [line for line in text.splitlines() if line.startswith("# ruff")]
+    return text.replace(place, sources.rstrip())
+
+
+def write_litert(model, path, facts, small=False):
+    """Write a model from `one_model` as a file for LiteRT (formerly TensorFlow Lite)
+    with two signatures: `look`, RGB uint8 (1, 224, 224, 3) to features (1, d), and
+    `judge`, windows of them (1, size, d) to probabilities (1, classes).
+
+    facts: a dict that is kept in the file, as LiteRT keeps metadata: in a zip archive
+    at its end (https://ai.google.dev/edge/litert/models/metadata); small: weights of 8
+    bits (dynamic-range quantisation).
     """
-    path = dataset.weights / MODEL
-    return read_note(path) if is_made(path, *made_of(dataset)) else {}
+    import tensorflow as tf
 
-
-def made_of(dataset):
-    """What a dataset's classifier is made of: the text of its table of clips, and what
-    looked at them.
-    """
-    table = (dataset.data / "videos.csv").read_text(encoding="utf-8")
-    return table, "EfficientNet-Lite0", CHOSEN
+    tf.get_logger().setLevel("ERROR")  # it would tell of each file
+    archive = keras.export.ExportArchive()
+    for name in PARTS:
+        part = model.get_layer(name)
+        archive.track(part)
+        [entry] = part.inputs
+        spec = tf.TensorSpec((1, *entry.shape[1:]), entry.dtype, name=name)
+        archive.add_endpoint(name, part.call, [spec])
+    with tempfile.TemporaryDirectory() as folder, quiet_start((1, 2)):
+        archive.write_out(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            folder, signature_keys=list(PARTS)
+        )
+        converter.optimizations = [tf.lite.Optimize.DEFAULT] if small else []
+        path.write_bytes(converter.convert())
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr(FACTS, json.dumps(facts))
 
 
 def head_of(fitted, describe, shape, classes):
@@ -55,11 +144,11 @@ def head_of(fitted, describe, shape, classes):
     of a frame); classes: sorted, with all that were learned among them.
     """
     scaler, linear = fitted.scaler_, fitted.linear_
-    inputs = layers.Input(shape, name="features")
+    inputs = keras.layers.Input(shape, name="features")
     statistics = {"mean": scaler.mean_, "variance": scaler.scale_**2}
-    scaled = layers.Normalization(**statistics, name="standardise")
-    dense = layers.Dense(len(classes), "softmax", name="softmax")
-    head = keras.Model(inputs, dense(scaled(describe(inputs))), name="windows")
+    scaled = keras.layers.Normalization(**statistics, name="standardise")
+    dense = keras.layers.Dense(len(classes), "softmax", name="softmax")
+    head = keras.Model(inputs, dense(scaled(describe(inputs))), name="judge")
     kernel = np.zeros((scaler.n_features_in_, len(classes)), "float32")
     bias = np.full(len(classes), -100, "float32")  # a class that was never seen
     known = np.searchsorted(classes, linear.classes_)
@@ -78,14 +167,19 @@ def one_model(folder, head, classes, threshold):
     folder: keeps the weights of EfficientNet-Lite0; head: see `head_of`; classes: their
     names; threshold: below this highest probability the class is "none of these". The
     model takes RGB uint8 frames (n, frames, 224, 224, 3) and returns a dict of
-    `probabilities` (n, classes) float32 and `class` (n,) text.
+    `probabilities` (n, classes) float32 and `class` (n,) text. Its parts are the layers
+    `look` and `judge`, see `write_litert`.
     """
+    ops, layers = keras.ops, keras.layers
+    network = load_efficientnet(efficientnet_weights(folder))
+    picture = layers.Input((224, 224, 3), dtype="uint8", name="picture")
+    seen = part_of(network, CHOSEN, pooled=True)(
+        (ops.cast(picture, "float32") - 127) / 128
+    )
+    look = keras.Model(picture, ops.concatenate(seen, axis=-1), name="look")
     size, width = head.input_shape[1:]
     frames = layers.Input((size, 224, 224, 3), dtype="uint8", name="frames")
-    pixels = ops.reshape(ops.cast(frames, "float32"), (-1, 224, 224, 3))
-    network = load_efficientnet(efficientnet_weights(folder))
-    seen = part_of(network, CHOSEN, pooled=True)((pixels - 127) / 128)
-    pooled = ops.concatenate(seen, axis=-1)
+    pooled = look(ops.reshape(frames, (-1, 224, 224, 3)))
     probabilities = head(ops.reshape(pooled, (-1, size, width)))
     sure = ops.max(probabilities, axis=-1) >= threshold
     best = ops.where(sure, 1 + ops.argmax(probabilities, axis=-1), 0)
@@ -94,45 +188,26 @@ def one_model(folder, head, classes, threshold):
     return keras.Model(frames, {"probabilities": probabilities, "class": names(best)})
 
 
-def run_litert(path, threads=None):
-    """A function that runs a LiteRT file: uint8 windows (n, frames, 224, 224, 3) to
-    probabilities (n, classes) float32, without TensorFlow.
+def compare_litert(model, folder, pictures):
+    """A classifier for LiteRT, exact and with weights of 8 bits, side by side: a
+    DataFrame of MB, frames/s, and the largest difference of the probabilities of a
+    window from those of the Keras model.
+
+    model: from `one_model`, saved in `folder`, where the small file is written;
+    pictures: RGB uint8 (size, 224, 224, 3).
     """
-    interpreter = open_litert(path, threads)
-    [entry], [out] = interpreter.get_input_details(), interpreter.get_output_details()
-
-    def compute(windows):
-        rows = []
-        for window in windows:
-            interpreter.set_tensor(entry["index"], window[None])
-            interpreter.invoke()
-            rows.append(interpreter.get_tensor(out["index"])[0])
-        return np.stack(rows)
-
-    return compute
-
-
-def compare_litert(model, folder, windows):
-    """Export the probabilities of a model from `one_model` for LiteRT (formerly
-    TensorFlow Lite) into a folder, exact and with 8-bit weights (dynamic-range
-    quantisation, https://ai.google.dev/edge/litert), and run both: a DataFrame of MB,
-    frames/s (one window after a warm-up) and the largest difference of their
-    probabilities from the model's, for uint8 windows (n, frames, 224, 224, 3).
-    """
-    import tensorflow as tf
-
-    exact, table = np.asarray(model.predict(windows, verbose=0)["probabilities"]), {}
-    plain = keras.Model(model.inputs, model.output["probabilities"])
-    for name, small in (("float32", False), ("8-bit weights", True)):
-        path = folder / f"classifier_{'small' if small else 'float32'}.tflite"
-        options = {"optimizations": [tf.lite.Optimize.DEFAULT]} if small else {}
-        with whole(path) as temporary, quiet_start((1, 2)):
-            plain.export(temporary, format="litert", verbose=False, **options)
-        run = run_litert(path)
-        difference = np.abs(run(windows) - exact).max()
+    exact = np.asarray(model.predict(pictures[None], verbose=0)["probabilities"][0])
+    facts = SavedClassifier(folder).facts
+    with whole(folder / SMALL_FILE) as temporary:
+        write_litert(model, temporary, facts, small=True)
+    table = {}
+    for name, file in (("float32", LITERT_FILE), ("8-bit weights", SMALL_FILE)):
+        classifier = SavedClassifier(folder / file)
+        classifier.look(pictures[0])  # the first time takes longer
         started = time.perf_counter()
-        run(windows[:1])
-        pace = windows.shape[1] / (time.perf_counter() - started)
-        table[name] = path.stat().st_size / 1e6, pace, difference
+        features = [classifier.look(picture) for picture in pictures]
+        pace = len(pictures) / (time.perf_counter() - started)
+        difference = np.abs(classifier.judge(features) - exact).max()
+        table[name] = classifier.path.stat().st_size / 1e6, pace, difference
     columns = ["MB", "frames/s", "largest difference"]
     return pd.DataFrame.from_dict(table, "index", columns=columns)

@@ -1,7 +1,4 @@
-"""Libraries start without their notes in the page.
-
-`from toolbox.page import keras` is Keras, imported so.
-"""
+"""Libraries start without their notes in the page, and Keras not before it is used."""
 
 import os
 import sys
@@ -32,9 +29,17 @@ def quiet_start(streams=(2,)):
         os.close(nowhere)
 
 
-def __getattr__(name):
-    if name != "keras":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with quiet_start():
-        import keras
-    return keras
+class KerasWhenUsed:
+    """Keras, which comes with TensorFlow, imported when something of it is first used:
+    who labels a video needs neither.
+    """
+
+    def __getattr__(self, name):
+        with quiet_start():
+            import keras
+        found = getattr(keras, name)
+        setattr(self, name, found)  # not asked here again
+        return found
+
+
+keras = KerasWhenUsed()

@@ -1,6 +1,6 @@
 """What happens when in a video, as a picture and as the text of each moment."""
 
-from toolbox.models import NONE
+from toolbox.clips import NONE
 from toolbox.plots.frames import height_for
 
 import matplotlib.pyplot as plt

@@ -7,8 +7,8 @@ NAMES = {
         is_whole_jpeg one_writer read_csv read_json save_array whole write_csv
         write_jpeg write_json
     """,
-    "growing_array": "growing_array",
-    "made": "digest_of is_made making note_of read_note",
+    "growing_array": "growing_array npy_header",
+    "made": "digest_of fingerprint is_made making note_of read_note",
     "parquet": "Parts clips_to_do go_on",
     "steps": "check_step step",
 }

@@ -38,7 +38,10 @@ def remove(path):
         path.unlink(missing_ok=True)
 
 
-TEXT = "clip class second third label predicted group part video image problem reason"
+TEXT = """
+    answered class classifier clip group image label next note part predicted problem
+    reason summary video
+"""
 
 
 def write_csv(table, path):
