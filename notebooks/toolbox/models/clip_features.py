@@ -6,7 +6,7 @@ from toolbox.clips import batches, frames_shown, result_or_problem, to_network_s
 from toolbox.models.efficientnet import efficientnet_backbone
 from toolbox.models.vgg16 import vgg16_backbone
 from toolbox.page import in_threads, progress
-from toolbox.store import is_made, making, read_csv, read_note
+from toolbox.store import file_of, is_made, making, read_csv, read_note
 
 import numpy as np
 from keras.applications.vgg16 import preprocess_input
@@ -134,7 +134,7 @@ def features_of_clips(
 
     def read(row):
         path, kept = source / row["video"], folder / f"{row['clip']}.npy"
-        if not path.is_file():
+        if not file_of(path).is_file():
             raise ValueError("the file is missing")
         if not is_made(kept, path, of):
             odd = []

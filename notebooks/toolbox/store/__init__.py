@@ -4,7 +4,7 @@ import lazy_loader
 
 NAMES = {
     "files": """
-        is_whole_jpeg one_writer read_csv read_json save_array whole write_csv
+        FRAGMENT file_of is_whole_jpeg one_writer read_csv read_json save_array whole write_csv
         write_jpeg write_json
     """,
     "growing_array": "growing_array",
