@@ -9,8 +9,8 @@ from toolbox.clips.clip_table import (
     hold_out,
     look_through,
     make_video_table,
-    read_lists,
 )
+from toolbox.clips.listed import read_lists
 from toolbox.store.files import read_csv, write_csv
 
 import numpy as np

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import portalocker
 
-
 # a part of a video, in seconds: https://www.w3.org/TR/media-frags/#naming-time
 FRAGMENT = re.compile(r"#t=(?P<start>\d+(\.\d+)?),(?P<end>\d+(\.\d+)?)$")
 
