@@ -59,24 +59,24 @@ def finder(keys):
     may leave out the folder of a part, or name one where there is none, and may lack
     the suffix, if it fits one key alone.
     """
-    whole, short = defaultdict(set), defaultdict(set)
+    whole, bare, short = (defaultdict(set) for _ in range(3))
     for key in set(keys):
-        for table, ends in (
-            (whole, [key]),
-            (short, {*ends_of(key), *ends_of(without_part(key))}),
-        ):
-            for end in ends:
-                table[end].add(key)
-                table[re.sub(r"\.[^./]+$", "", end)].add(key)
+        without = without_part(key)
+        ends = {*ends_of(key), *ends_of(without)}
+        for table, forms in ((whole, [key]), (bare, [without]), (short, ends)):
+            for form in forms:
+                table[form].add(key)
+                table[re.sub(r"\.[^./]+$", "", form)].add(key)
     whole |= {key: {key} for key in keys}
 
     def find(written):
         name = path_key(written)
-        longer = [*ends_of(name), *ends_of(without_part(name))]
-        for found in (*map(whole.get, longer), short.get(name)):
-            if found and len(found) == 1:
-                return next(iter(found))
-        return None
+        without = without_part(name)
+        found = [*map(whole.get, ends_of(name)), *map(whole.get, ends_of(without))]
+        if name == without:
+            found += map(bare.get, ends_of(name))
+        found.append(short.get(name))
+        return next((min(keys) for keys in found if keys and len(keys) == 1), None)
 
     return find
 
@@ -196,10 +196,11 @@ def read_segments(folder, files):
                 continue
             video = below.get(find(row["video"]))
             part, why = part_in(row, video)
-            if not why and part in seen:
-                why = "a line before it names the same part"
-            seen.add(part)
             named.add(video)
+            if part in seen:
+                why = "a line before it names the same part"
+            elif not why:
+                seen.add(part)
             place = f"{table}, line {row['line']}"
             rows.append((row["class"], part, why and f"{place}: {why}"))
     why = "segments.csv, beside it, names no part of it"
