@@ -633,6 +633,14 @@ def test_a_split_that_no_longer_does_is_drawn_as_for_a_new_folder(
     assert videos.equals(make_video_table(tmp_path)[0])
 
 
+def test_one_group_alone_is_torn_again_and_told_once(tmp_path, capsys):
+    names = [f"{label}/v_g01_{n}.avi" for label in ("cat", "dog") for n in "abcd"]
+    earlier = earlier_of(write_clips(tmp_path, *names))
+    assert "groups with clips in both parts: 1" in capsys.readouterr().out
+    assert make_video_table(tmp_path, earlier=earlier)[0].equals(earlier)
+    assert "anew" not in capsys.readouterr().out
+
+
 def test_a_table_without_sizes_keeps_its_split(pets):
     earlier = earlier_of(pets, seed=7).drop(columns="bytes")
     videos, _ = make_video_table(pets, earlier=earlier)
@@ -712,7 +720,7 @@ def test_a_group_in_both_parts_that_were_given_is_told(tmp_path, capsys):
     names[-1] = "test/b/v_g03_x.avi"
     make_video_table(write_clips(tmp_path, *names))
     (line,) = (li for li in capsys.readouterr().out.splitlines() if "Warning" in li)
-    assert "2 groups are in both parts" in line
+    assert "groups with clips in both parts: 2" in line
     assert "test/a/v_g01_x.avi and train/a/v_g01_x.avi" in line
 
 

@@ -303,6 +303,7 @@ def test_what_is_damaged_in_the_middle_is_told(tmp_path):
     starts, problem = starts_of(clip)
     assert len(starts) < 100 and starts[-1] == pytest.approx(99 / 25)
     assert re.fullmatch(r"frames that can't be decoded: \d+", problem)
+    assert "decoded" in starts_of(f"{clip}#t=0,3.9")[1]
 
 
 def test_a_clock_that_jumps_by_hours_is_not_believed(tmp_path):

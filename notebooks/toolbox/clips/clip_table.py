@@ -359,8 +359,8 @@ def draw_on(clips, given, share, seed, earlier):
     would be in both parts, a class have no clip to train on, or nothing be left to
     test on.
     """
-    parts = clips["video"].map(earlier.set_index("video")["part"]).astype(object)
-    of_group = clips.assign(part=parts).dropna(subset="part")
+    before = clips["video"].map(earlier.set_index("video")["part"]).astype(object)
+    of_group = clips.assign(part=before).dropna(subset="part")
     of_group = of_group.drop_duplicates(["group", "part"]).set_index("group")["part"]
     torn = of_group.index.duplicated()
     of_group = of_group[~torn]
@@ -378,8 +378,10 @@ def draw_on(clips, given, share, seed, earlier):
         why = "no clip was left to test on"
     else:
         return parts
-    print(f"who is in the test part is drawn anew: {why}")
-    return draw(clips, given, share, seed)
+    anew = draw(clips, given, share, seed)
+    if not anew.equals(before):
+        print(f"the test part is drawn anew: {why}")
+    return anew
 
 
 def size_of(path):
@@ -405,7 +407,8 @@ def open_clips(folder, videos, earlier=None):
     if todo:
         paths = [folder / video for video, _ in todo]
         probed = in_threads(partial(result_or_problem, probe), paths)
-        bar = {"total": len(todo), "desc": "open every clip", "unit": "clip"}
+        which = "every clip" if len(todo) == len(found) else "new clips"
+        bar = {"total": len(todo), "desc": f"open {which}", "unit": "clip"}
         for clip, (facts, reason) in zip(todo, progress(probed, **bar), strict=True):
             found[clip] = facts or {"reason": reason}
     table = pd.DataFrame(list(found.values()), videos.index, [*FACTS, "reason"])
@@ -504,8 +507,8 @@ def warn_of_groups(videos, copies):
     if len(both):
         first = both["video"][both["group"] == both["group"].iloc[0]]
         print(
-            f"Warning: {len(both) // 2} groups are in both parts: the test flatters"
-            f" you; {' and '.join(first)}, for example."
+            f"Warning: groups with clips in both parts: {len(both) // 2}, so the test"
+            f" flatters you; {' and '.join(first)}, for example."
         )
 
 

@@ -17,10 +17,10 @@ PART = re.compile(
     re.IGNORECASE,
 )
 SEGMENTS_CSV = "segments.csv"
-VIDEO = "video|media file name|media file|file name|filename|file|path"
-GROUPS = {"video": VIDEO, "group": "group"}
+PATH = "video|media file name|media file|file name|filename|file|path"
+GROUPS = {"video": PATH, "group": "group"}
 SEGMENTS = {  # names that BORIS, ELAN and others give
-    "video": VIDEO,
+    "video": PATH,
     "start": "start|start (s)|start time|time start|begin|begin time"
     "|begin time - ss.msec|begin time - hh:mm:ss.ms",
     "end": "end|end (s)|stop|stop (s)|end time|time end|stop time"

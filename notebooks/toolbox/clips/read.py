@@ -25,6 +25,7 @@ USUAL_FPS, HIGHEST_FPS = 25, 240
 LONGEST_GAP = 60  # seconds between two frames of a file that doesn't say how long it is
 LONG_CLIP = 1500  # frames; of a longer clip, pages show the beginning
 ROUNDING = 0.0006  # seconds; some files round the times of their frames to 0.001
+UNDECODED = "frames that can't be decoded"
 LARGE = 1280 * 720  # pixels; above, one video is decoded by several threads
 
 
@@ -238,7 +239,6 @@ class Video:
         time = first and self._time_of(first)
         if time is None or time > wanted:
             return False
-        self.lost = 0  # of what was dropped
         self.decoded, self.start = chain([first], decoded), time - self.first
         return True
 
@@ -283,7 +283,7 @@ class Video:
         elif not self.counted and end < min(0.95 * said, said - 2 * self.step):
             self.problem = f"breaks off after {float(end):.1f} of {float(said):.1f} s"
         elif self.lost:
-            self.problem = f"frames that can't be decoded: {self.lost}"
+            self.problem = f"{UNDECODED}: {self.lost}"
 
 
 class Part:
@@ -304,11 +304,13 @@ class Part:
         if first is None:
             end = float(video.end)
             raise ValueError(f"begins behind the video's end at {end:.1f} s")
-        self.frames = chain([first], shown)
+        self.frames, video.lost = chain([first], shown), 0
 
     def __iter__(self):
         for place, frame in enumerate(self.frames):
             if place and self.end - frame.start <= ROUNDING:
+                if self.video.lost:
+                    self.problem = f"{UNDECODED}: {self.video.lost}"
                 return
             start, end = max(frame.start, self.start), min(frame.end, self.end)
             yield replace(frame, start=start - self.start, end=end - self.start)
