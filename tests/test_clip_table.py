@@ -502,6 +502,25 @@ def test_the_group_of_a_video_may_be_given(matches):
         assert videos["group"].tolist() == ["cup", "cup", "g07", "g07"]
 
 
+def test_lists_and_folders_of_parts_hold_for_parts_of_videos(matches, capsys):
+    write_lists(matches, ["matches/game1.avi"], ["game2"])
+    videos, unreadable = make_video_table(matches)
+    assert unreadable.empty
+    assert videos["part"].tolist() == ["train", "train", "test", "test"]
+    for file in matches.glob("t*list01.txt"):
+        file.unlink()
+    for name, part in (("game1", "test"), ("game2", "train")):
+        (matches / part).mkdir()
+        (matches / "matches" / f"{name}.avi").rename(matches / part / f"{name}.avi")
+    (matches / "matches" / "segments.csv").rename(matches / "segments.csv")
+    videos, _ = make_video_table(matches)
+    assert videos["part"].tolist() == ["test", "test", "train", "train"]
+    write_clips(matches, "goal/a.avi", "foul/b.avi")
+    capsys.readouterr()
+    make_video_table(matches)
+    assert "don't count: foul/b.avi lies in none" in capsys.readouterr().out
+
+
 BORIS = "Media file name,Subject,Behavior,Start (s),Stop (s)"
 ELAN = "Video\tBegin Time - msec\tBegin Time - ss.msec\tEnd Time - ss.msec\tAnnotation"
 TABLES = [(BORIS, r"D:\films\Matches\GAME1.avi,x,goal,0.500,1.25")]

@@ -94,8 +94,9 @@ def read_rows(file, columns, example):
         text = file.read_text(encoding="utf-8-sig")
         separator = max(",;\t", key=text.partition("\n")[0].count)
         table = csv.DictReader(io.StringIO(text), restval="", delimiter=separator)
-        plain = (re.sub(r"[\s_]+", " ", n.strip().casefold()) for n in table.fieldnames)
-        said = dict(zip(plain, table.fieldnames, strict=True))
+        header = table.fieldnames or []
+        plain = (re.sub(r"[\s_]+", " ", name.strip().casefold()) for name in header)
+        said = dict(zip(plain, header, strict=True))
         names = {}
         for column, choices in columns.items():
             names[column] = next((said[c] for c in choices.split("|") if c in said), "")
@@ -106,7 +107,7 @@ def read_rows(file, columns, example):
             | {"line": table.line_num, "more": "".join(row.get(None, ()))}
             for row in table
         ]
-    except (ValueError, TypeError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise ValueError(
             f"{file} can't be used ({error}). It must be in UTF-8, with the columns"
             f" {', '.join(columns)}, and lines such as {example}."
