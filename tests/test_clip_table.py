@@ -9,8 +9,8 @@ from toolbox.clips.clip_table import (
     hold_out,
     look_through,
     make_video_table,
-    read_lists,
 )
+from toolbox.clips.listed import finder, path_key, read_lists
 from toolbox.store.files import read_csv, write_csv
 
 import numpy as np
@@ -445,3 +445,309 @@ def test_a_clip_in_both_lists_is_found_however_it_is_spelled(tmp_path):
         ValueError, match="in both lists, in one of them as /data/run/a"
     ):
         make_video_table(tmp_path)
+
+
+SEGMENTS = """video,start,end,class
+game1.avi,0,0.4,goal
+game1.avi,0.5,1.2,foul
+game2.avi,0:00,0:00:00.8,goal
+game2.avi,1,"1,5",foul
+"""
+
+
+@pytest.fixture
+def matches(tmp_path):
+    """Two videos of two seconds in a folder, and a table of their parts."""
+    for look, name in enumerate(("game1", "game2")):
+        write_clip(tmp_path / "matches" / f"{name}.avi", look=look)
+    (tmp_path / "matches" / "segments.csv").write_text(SEGMENTS)
+    return tmp_path
+
+
+def test_parts_of_long_videos_are_clips(matches, capsys):
+    videos, unreadable = make_video_table(matches)
+    assert unreadable.empty
+    parts = ["game1.avi#t=0,0.4", "game1.avi#t=0.5,1.2"]
+    parts += ["game2.avi#t=0,0.8", "game2.avi#t=1,1.5"]
+    assert videos["video"].tolist() == [f"matches/{part}" for part in parts]
+    assert videos["class"].tolist() == ["goal", "foul"] * 2
+    names = ["game1_0-0.4", "game1_0.5-1.2", "game2_0-0.8", "game2_1-1.5"]
+    assert videos["clip"].tolist() == names
+    assert videos["group"].tolist() == ["matches/game1"] * 2 + ["matches/game2"] * 2
+    assert sorted(set(videos["part"])) == ["test", "train"]
+    assert videos["frames"].tolist() == [10, 18, 20, 13]
+    sizes = {(matches / "matches" / f"game{n}.avi").stat().st_size for n in "12"}
+    assert set(videos["bytes"]) == sizes
+    assert "Warning" not in capsys.readouterr().out
+
+
+def test_parts_of_videos_and_class_folders_go_together(matches):
+    """A video that the table doesn't name is no clip, and makes its folder no class."""
+    names = [f"{label}/{n}.avi" for label in ("goal", "foul") for n in "ab"]
+    write_clips(matches, *names, "matches/game3.avi")
+    videos, unreadable = make_video_table(matches)
+    assert len(videos) == 8 and set(videos["class"]) == {"goal", "foul"}
+    assert unreadable.to_numpy().tolist() == [
+        ["matches/game3.avi", "", "segments.csv, beside it, names no part of it"]
+    ]
+
+
+def test_the_group_of_a_video_may_be_given(matches):
+    (matches / "groups.csv").write_text("video,group\nmatches/game1.avi,cup\n")
+    folder = matches / "matches"
+    (folder / "game2.avi").rename(folder / "game_g07_2.avi")
+    (folder / "segments.csv").write_text(SEGMENTS.replace("game2", "game_g07_2"))
+    for span in (None, True, False):
+        videos, _ = make_video_table(matches, groups_span_classes=span)
+        assert videos["group"].tolist() == ["cup", "cup", "g07", "g07"]
+
+
+def test_lists_and_folders_of_parts_hold_for_parts_of_videos(matches, capsys):
+    write_lists(matches, ["matches/game1.avi"], ["game2"])
+    videos, unreadable = make_video_table(matches)
+    assert unreadable.empty
+    assert videos["part"].tolist() == ["train", "train", "test", "test"]
+    for file in matches.glob("t*list01.txt"):
+        file.unlink()
+    for name, part in (("game1", "test"), ("game2", "train")):
+        (matches / part).mkdir()
+        (matches / "matches" / f"{name}.avi").rename(matches / part / f"{name}.avi")
+    (matches / "matches" / "segments.csv").rename(matches / "segments.csv")
+    videos, _ = make_video_table(matches)
+    assert videos["part"].tolist() == ["test", "test", "train", "train"]
+    write_clips(matches, "goal/a.avi", "foul/b.avi")
+    capsys.readouterr()
+    make_video_table(matches)
+    assert "don't count: foul/b.avi lies in none" in capsys.readouterr().out
+
+
+BORIS = "Media file name,Subject,Behavior,Start (s),Stop (s)"
+ELAN = "Video\tBegin Time - msec\tBegin Time - ss.msec\tEnd Time - ss.msec\tAnnotation"
+TABLES = [(BORIS, r"D:\films\Matches\GAME1.avi,x,goal,0.500,1.25")]
+TABLES += [(ELAN, "game1.avi\t500\t0.5\t1.25\tgoal")]
+TABLES += [("CLASS;End;start;video", "goal;0:01,25;0,5;matches/game1.avi")]
+TABLES += [("label, file_name, time_start, time_end", "goal, game1, 00:00:00.5, 1.250")]
+
+
+@pytest.mark.parametrize("place", ["matches", "."])
+@pytest.mark.parametrize(("header", "line"), TABLES)
+def test_tables_of_annotation_programs_are_read(matches, header, line, place):
+    foul = line.replace("goal", "foul").replace("1", "2")
+    (matches / "matches" / "segments.csv").unlink()
+    table = "\ufeff" + "\r\n".join([header, line, foul, ""])
+    (matches / place / "Segments.csv").write_text(table, encoding="utf-8", newline="")
+    found = find_videos(matches)
+    assert found["class"].tolist() == ["goal", "foul"]
+    assert found["video"][0] == "matches/game1.avi#t=0.5,1.25"
+    assert found["video"][1].startswith("matches/game2.avi#t=0.5,2.")
+
+
+BAD = {"game9.avi,1,2,goal": "names no video", "game1.avi,1,,goal": "its times"}
+BAD |= {"game1.avi,one,2,goal": "its times", "game1.avi,2,2,goal": "after its start"}
+BAD |= {"game1.avi,1,2,": "no class", "game1.avi,0,0.40,foul": "the same part"}
+BAD |= {"game1.avi,1,5,1,7,goal": "more cells", ",1,2,goal": "names no video"}
+BAD |= {"game1.avi,1,2,None of these": "no class fits"}
+BAD |= {"game1.avi,30,31,goal": "begins behind the video's end at 2.0 s"}
+
+
+def test_what_a_table_of_parts_has_wrong_is_listed_and_the_rest_goes_on(matches):
+    file = matches / "matches" / "segments.csv"
+    file.write_text(SEGMENTS + "\n".join([*BAD, "", ",,,", ""]))
+    videos, unreadable = make_video_table(matches)
+    assert len(videos) == 4 and len(unreadable) == len(BAD)
+    listed = unreadable["reason"].tolist()
+    last = next(reason for reason in listed if "behind" in reason)
+    listed.remove(last)  # what was opened comes first
+    for (line, reason), told in zip(BAD.items(), [*listed, last], strict=True):
+        assert reason in told, line
+    assert listed[0].startswith("matches/segments.csv, line 6: ")
+    write_csv(unreadable, matches / "unreadable.csv")
+    assert read_csv(matches / "unreadable.csv")["video"].iloc[1] == "game9.avi"
+
+
+@pytest.mark.parametrize("content", [b"video,start,end\n", b"\xff\xfe", b""])
+def test_a_table_of_parts_that_cannot_be_used_is_named(matches, content):
+    (matches / "matches" / "segments.csv").write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"segments\.csv can't be used .* video, start"
+    ):
+        make_video_table(matches)
+
+
+def earlier_of(folder, **settings):
+    """The table of a folder's clips as it lies on disk."""
+    videos, _ = make_video_table(folder, **settings)
+    write_csv(videos, folder / "videos.csv")
+    return read_csv(folder / "videos.csv")
+
+
+def test_where_nothing_changed_nothing_is_opened_and_the_table_is_the_same(
+    matches, monkeypatch, capsys
+):
+    write_clips(matches, *[f"goal/v_g0{n}_x.avi" for n in range(1, 6)])
+    write_with_pyav(matches / "foul" / "b.mp4", fps=29.97, frames=7)
+    earlier = earlier_of(matches, seed=3)
+    capsys.readouterr()
+    monkeypatch.setattr("toolbox.clips.clip_table.probe", None)
+    videos, _ = make_video_table(matches, earlier=earlier)
+    assert videos.equals(earlier) and capsys.readouterr().out == ""
+
+
+def test_what_is_new_or_changed_is_opened_and_known_clips_keep_their_part(
+    tmp_path, capsys
+):
+    names = [
+        f"{c}/{g}{c}/{n}.avi" for c in ("cat", "dog") for g in "pqrs" for n in "12"
+    ]
+    earlier = earlier_of(write_clips(tmp_path, *names), seed=5)
+    capsys.readouterr()
+    test = earlier["video"][earlier["part"] == "test"].iloc[0]
+    group = test.rpartition("/")[0]
+    new = [f"{group}/new.avi", "cat/new/1.avi", "cat/new/2.avi"]
+    for look, name in enumerate(new):
+        write_clip(tmp_path / name, frames=3, look=100 + look)
+    write_clip(tmp_path / names[-1], frames=4, look=200)
+    (tmp_path / names[0]).unlink()
+    videos, _ = make_video_table(tmp_path, earlier=earlier)
+    assert "4/4" in (told := capsys.readouterr().out) and "anew" not in told
+    found = videos.set_index("video")
+    for name, part in zip(earlier["video"], earlier["part"], strict=True):
+        assert name == names[0] or found["part"][name] == part
+    assert found["part"][new].tolist() == ["test", "train", "train"]
+    assert found["frames"][[*new, names[-1]]].tolist() == [3, 3, 3, 4]
+    assert videos["part"].groupby(videos["group"]).nunique().max() == 1
+
+
+def test_new_groups_are_drawn_among_themselves(tmp_path):
+    names = [f"{c}/{g}/{n}.avi" for c in ("cat", "dog") for g in "pqr" for n in "12"]
+    earlier = earlier_of(write_clips(tmp_path, *names))
+    more = [name.replace("/", "/new_", 1) for name in names]
+    write_clips(tmp_path, *[*names, *more][::-1])
+    videos, _ = make_video_table(tmp_path, earlier=earlier)
+    parts = videos.set_index("video")["part"]
+    assert parts[names].tolist() == earlier.set_index("video")["part"][names].tolist()
+    assert set(parts[more]) == {"train", "test"}
+
+
+@pytest.mark.parametrize("change", ["groups.csv", "copy", "no test", "no train"])
+def test_a_split_that_no_longer_does_is_drawn_as_for_a_new_folder(
+    tmp_path, change, capsys
+):
+    names = [f"{label}/{n}.avi" for label in ("cat", "dog") for n in "abcd"]
+    earlier = earlier_of(write_clips(tmp_path, *names))
+    test = earlier["video"][earlier["part"] == "test"].tolist()
+    train = [name for name in names if name not in test]
+    if change == "groups.csv":
+        lines = ["video,group", f"{test[0]},tom", f"{train[0]},tom"]
+        (tmp_path / "groups.csv").write_text("\n".join(lines))
+    elif change == "copy":
+        shutil.copy(tmp_path / test[0], tmp_path / train[0])
+    else:
+        gone = test if change == "no test" else [n for n in train if "cat" in n]
+        for name in gone:
+            (tmp_path / name).unlink()
+    capsys.readouterr()
+    videos, _ = make_video_table(tmp_path, earlier=earlier)
+    assert capsys.readouterr().out.count("drawn anew") == 1
+    assert videos.equals(make_video_table(tmp_path)[0])
+
+
+def test_one_group_alone_is_torn_again_and_told_once(tmp_path, capsys):
+    names = [f"{label}/v_g01_{n}.avi" for label in ("cat", "dog") for n in "abcd"]
+    earlier = earlier_of(write_clips(tmp_path, *names))
+    assert "groups with clips in both parts: 1" in capsys.readouterr().out
+    assert make_video_table(tmp_path, earlier=earlier)[0].equals(earlier)
+    assert "anew" not in capsys.readouterr().out
+
+
+def test_a_table_without_sizes_keeps_its_split(pets):
+    earlier = earlier_of(pets, seed=7).drop(columns="bytes")
+    videos, _ = make_video_table(pets, earlier=earlier)
+    assert videos.drop(columns="bytes").equals(earlier)
+
+
+def test_lists_win_over_an_earlier_split(pets):
+    earlier = earlier_of(pets)
+    write_lists(pets, [*PETS[:2], *PETS[3:5]], [PETS[2], PETS[5]])
+    videos, _ = make_video_table(pets, earlier=earlier)
+    assert videos["part"].tolist() == ["train", "train", "test"] * 2
+
+
+def test_folders_of_parts_may_lie_in_classes_folders(tmp_path):
+    names = [
+        f"{label}/{part}/{n}.avi"
+        for label in ("cat", "dog")
+        for part in ("test", "train")
+        for n in "12"
+    ]
+    videos, unreadable = make_video_table(write_clips(tmp_path, *names))
+    assert unreadable.empty and set(videos["class"]) == {"cat", "dog"}
+    assert videos["part"].tolist() == ["test", "test", "train", "train"] * 2
+    assert videos["group"].tolist() == videos["clip"].tolist()
+
+
+def test_folders_of_one_kind_in_classes_folders_are_groups(tmp_path):
+    names = [
+        f"{c}/test{n}/{k}.avi" for c in ("cat", "dog") for n in "123" for k in "ab"
+    ]
+    videos, _ = make_video_table(write_clips(tmp_path, *names))
+    assert set(videos["group"]) == {"test1", "test2", "test3"}
+    assert set(videos["part"]) == {"test", "train"}
+
+
+def test_folders_of_one_part_alone_are_told(tmp_path, capsys):
+    names = [f"{label}/{n}.avi" for label in ("cat", "dog") for n in "abc"]
+    write_clips(tmp_path / "one" / "train", *names)
+    videos, _ = make_video_table(tmp_path / "one")
+    assert "all clips lie in train" in capsys.readouterr().out
+    assert set(videos["part"]) == {"test", "train"}
+    write_clips(tmp_path / "two" / "Test", *names)
+    with pytest.raises(
+        ValueError, match="All clips lie in Test: there is no folder tra"
+    ):
+        make_video_table(tmp_path / "two")
+
+
+@pytest.mark.parametrize("place", ["VIDEOS", "Videos", "ucf-101"])
+def test_places_may_be_in_any_case(tmp_path, place):
+    make_dataset(tmp_path / place, classes="ab", groups=2, clips=1, frames=1)
+    videos, _ = make_video_table(tmp_path)
+    assert set(videos["class"]) == {"a", "b"}
+    assert (videos["group"] == "a_g01").any() == (place == "ucf-101")
+
+
+SPELLED = {"train/cat/a.avi": ["cat/a.avi", "/disk/train/cat/a", "train/cat/a.avi"]}
+SPELLED |= {"cat/a.avi": ["train/cat/a.avi", "cat/train/a.avi", "a.avi"]}
+SPELLED |= {"cat/train/a.avi": ["cat/a.avi", "x/cat/a"]}
+
+
+@pytest.mark.parametrize("video", SPELLED)
+def test_a_line_may_have_the_folder_of_a_part_or_leave_it_out(video):
+    others = [path_key(video.replace("cat", "dog").replace("a.", "b.")), "cow/a.mp4"]
+    find = finder([path_key(video), *others])
+    for written in SPELLED[video]:
+        assert find(written) == video, written
+    both = finder(["train/cat/a.avi", "test/cat/a.avi"])
+    assert both("cat/a.avi") is None and both("test/cat/a.avi") == "test/cat/a.avi"
+    assert finder(["test/cat/a.avi"])("train/cat/a.avi") is None
+    assert finder(["run/a.avi"])("jump/a.avi") is None
+
+
+def test_a_group_in_both_parts_that_were_given_is_told(tmp_path, capsys):
+    clips = [f"{label}/v_g0{n}_x.avi" for label in "ab" for n in "12"]
+    names = [f"{part}/{clip}" for part in ("train", "test") for clip in clips]
+    names[-1] = "test/b/v_g03_x.avi"
+    make_video_table(write_clips(tmp_path, *names))
+    (line,) = (li for li in capsys.readouterr().out.splitlines() if "Warning" in li)
+    assert "groups with clips in both parts: 2" in line
+    assert "test/a/v_g01_x.avi and train/a/v_g01_x.avi" in line
+
+
+@pytest.mark.parametrize("line", ['"{}" 1', "'{}'", '"{} 1"', '"{}","1"'])
+def test_lines_of_lists_may_be_in_quotes(tmp_path, line):
+    names = [f"{label}/my {n}.avi" for label in ("cat", "dog") for n in "ab"]
+    lines = [line.format(name) for name in names]
+    write_lists(write_clips(tmp_path, *names), [], lines[1::2])
+    (tmp_path / "trainlist01.txt").write_text("\n".join(lines[::2]))
+    videos, unreadable = make_video_table(tmp_path)
+    assert unreadable.empty and videos["part"].tolist() == ["train", "test"] * 2

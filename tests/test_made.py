@@ -131,7 +131,10 @@ def test_digests_tell_values_types_and_files_apart(tmp_path):
     digests = [digest_of(fact) for fact in facts]
     assert len({*digests, digest_of("1", "2")}) == len(facts) + 1
     assert digest_of(1, 23) != digest_of(12, 3)
+    parts = [file.with_name(f"{file.name}#t={times}") for times in ("0,1", "1,2")]
+    before = {digest_of(part) for part in parts}
     file.write_bytes(b"1234")
+    assert len({*before, *map(digest_of, parts), digest_of(file)}) == 5
     again = [digest_of(fact) for fact in facts]
     os.utime(file, ns=(1, 1))  # another one of the same size
     assert len({digests.pop(5), again.pop(5), digest_of(file)}) == 3

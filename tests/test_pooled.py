@@ -109,3 +109,14 @@ def test_the_recipe_s_features_come_back_clip_by_clip(dataset):
     assert clips[0].dtype == np.float32 and clips[0].shape[1] == 512
     with pytest.raises(ValueError, match=r"9\.avi has no frames"):
         recipe_clips(dataset, pd.DataFrame({"video": ["9.avi"]}))
+
+
+def test_a_part_of_a_video_is_looked_at_as_a_clip_is(dataset, network):
+    table = pd.DataFrame({"clip": ["c_1-2.5"], "video": ["2.avi#t=1,2.5"]})
+    write_csv(table, dataset.data / "videos.csv")
+    _, (part,), problems = pooled_clips(dataset)
+    assert part.shape == (6, 512) and problems == {}
+    table["video"] = "2.avi"
+    write_csv(table, dataset.data / "videos.csv")
+    _, (whole,), _ = pooled_clips(dataset)
+    assert np.array_equal(part, whole[4:10])

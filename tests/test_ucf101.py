@@ -6,7 +6,8 @@ import os
 import shutil
 import zipfile
 
-from toolbox.clips.clip_table import make_video_table, read_lists
+from toolbox.clips.clip_table import make_video_table
+from toolbox.clips.listed import read_lists
 from toolbox.clips.ucf101 import choose_clips, choose_groups, fetch_ucf101, listed_clips
 from toolbox.store.files import read_csv
 

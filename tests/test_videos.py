@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 from itertools import groupby
 
-from toolbox.clips import read
+from toolbox.clips import neighbours, read
 
 import av
 import numpy as np
@@ -303,6 +303,7 @@ def test_what_is_damaged_in_the_middle_is_told(tmp_path):
     starts, problem = starts_of(clip)
     assert len(starts) < 100 and starts[-1] == pytest.approx(99 / 25)
     assert re.fullmatch(r"frames that can't be decoded: \d+", problem)
+    assert "decoded" in starts_of(f"{clip}#t=0,3.9")[1]
 
 
 def test_a_clock_that_jumps_by_hours_is_not_believed(tmp_path):
@@ -358,3 +359,93 @@ def test_a_title_that_is_not_unicode_does_no_harm(tmp_path):
 def test_slow_motion_is_believed(tmp_path):
     clip = write_with_pyav(tmp_path / "slow.mov", frames=60, fps=240.2)
     assert read.times_of(clip)[-1] == pytest.approx(60 / 240.2, abs=0.002)
+
+
+OPEN = {"preset": "veryfast", "g": "12", "bf": "3"}
+OPEN |= {"x264-params": "open-gop=1:scenecut=0:b-pyramid=normal"}
+HEVC = "log-level=none:keyint=12:min-keyint=12:open-gop=1:bframes=3:scenecut=0"
+HEVC = {"preset": "ultrafast", "x265-params": HEVC}
+VP9 = {"cpu-used": "8", "g": "12", "lag-in-frames": "8"}
+IN_PARTS = [(f"clip.{kind}", "libx264", OPEN) for kind in ("mp4", "mov", "mkv", "ts")]
+IN_PARTS += [("clip.hevc.mp4", "libx265", HEVC), ("clip.webm", "libvpx-vp9", VP9)]
+IN_PARTS += [
+    (f"mpeg4.{kind}", "mpeg4", {"g": "12", "bf": "2"}) for kind in ("mp4", "avi")
+]
+
+
+@pytest.mark.parametrize("pace", ["even", "varies"])
+@pytest.mark.parametrize(("name", "codec", "options"), IN_PARTS)
+def test_a_part_is_what_the_whole_shows_in_its_time(
+    tmp_path, name, codec, options, pace
+):
+    """Sought from the key frame before, where timestamps can be believed."""
+    believed = not name.endswith(("ts", "avi"))
+    times = SHOWN if pace == "varies" and believed else None
+    more = {"frames": 60, "times": times, "options": options}
+    clip = write_with_pyav(tmp_path / name, codec, **more)
+    whole = frames_of(clip)
+    sought = []
+    for begins in np.linspace(0, 0.9 * float(whole[-1][1]), 9).round(3):
+        start, end = Fraction(f"{begins:g}"), Fraction(f"{begins + 0.31:.3f}")
+        expected = [
+            (max(shown - start, 0), min(until, end) - start, picture)
+            for shown, until, picture in whole
+            if until - start > read.ROUNDING and shown < end
+        ]
+        part = f"{clip}#t={float(start):g},{float(end):g}"
+        assert frames_of(part) == expected
+        with read.open_video(part) as opened:
+            sought.append(opened.video.start > 0)
+            assert opened.seconds == end - start and opened.fps > 0
+    assert any(sought) == believed
+
+
+def frames_of(path):
+    """When each frame of a clip begins and ends to be shown, and its picture."""
+    with read.open_video(path) as video:
+        return [(one.start, one.end, one.picture.tobytes()) for one in video]
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv", "ts", "avi"])
+def test_a_part_behind_the_end_is_told(tmp_path, kind):
+    codec = "mpeg4" if kind == "avi" else "libx264"
+    clip = write_with_pyav(tmp_path / f"clip.{kind}", codec)
+    for part in ("#t=2.5,3", "#t=1000,1003.5"):
+        with pytest.raises(ValueError, match=r"behind the video's end at 2\.0 s"):
+            read.probe(f"{clip}{part}")
+    starts, problem = starts_of(f"{clip}#t=1.8,2.6")
+    assert starts == pytest.approx(np.arange(5) / 25)
+    assert problem == "ends behind the video's end at 2.0 s"
+    assert starts_of(f"{clip}#t=1.8,2") == (pytest.approx(np.arange(5) / 25), "")
+    problems = []
+    assert len(list(read.frames_shown(f"{clip}#t=1,3", 4, problems))) == 4
+    assert problems == ["ends behind the video's end at 2.0 s"]
+
+
+def test_whatever_reads_a_clip_reads_a_part(tmp_path):
+    clip = write_clip(tmp_path / "clip.avi", frames=50)
+    part = tmp_path / "clip.avi#t=0.4,1.2"
+    shown = read_all(clip)[10:30]
+    assert read.times_of(part) == pytest.approx(np.arange(21) / 25)
+    found = read.probe(part)
+    assert (found["frames"], found["fps"], found["width"]) == (20, 25, 64)
+    assert np.array_equal(read.middle_frame(part), rgb(shown[10]))
+    assert np.array_equal(read.frames_to_show(part, 2), [rgb(shown[0]), rgb(shown[-1])])
+    assert np.array_equal(read.strip_of(part, 0.8, 1)[0], rgb(shown[10]))
+    assert len(list(neighbours(part))) == 19
+    clip.rename(part)
+    assert read.probe(part)["frames"] == 50  # a file of that very name
+
+
+def test_a_part_of_a_long_film_is_found_without_decoding_it(tmp_path, monkeypatch):
+    film = write_with_pyav(tmp_path / "film.mp4", frames=1500, options={"g": "25"})
+    decoded, decode = [], read.Video._decode
+
+    def counting(video):
+        for frame in decode(video):
+            decoded.append(frame.pts)
+            yield frame
+
+    monkeypatch.setattr(read.Video, "_decode", counting)
+    assert read.probe(f"{film}#t=50.5,51")["frames"] == 13
+    assert len(decoded) < 60

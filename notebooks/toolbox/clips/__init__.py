@@ -5,13 +5,13 @@ import lazy_loader
 NAMES = {
     "clip_table": """
         NONE find_videos groups_of has_video_suffix look_through make_video_table
-        read_lists
     """,
     "dataset": """
         BUILT_IN choose_dataset find_dataset open_dataset remember_folder
     """,
     "extract": "extract_frames",
     "flow": "mirrored motion_backwards neighbours",
+    "listed": "read_lists",
     "masks": """
         MEAN_COLOUR PER_SECOND masks_for share_of_positions without_person
         without_scene

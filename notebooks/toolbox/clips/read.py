@@ -5,13 +5,13 @@ PyAV reads them, Python's way to FFmpeg's libraries: https://pyav.basswood-io.co
 
 import codecs
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from itertools import chain, count, islice, pairwise
+from itertools import chain, count, dropwhile, islice, pairwise
 from pathlib import Path
 
-from toolbox.store import is_whole_jpeg
+from toolbox.store import file_of, is_whole_jpeg
 
 import av
 import cv2
@@ -25,6 +25,7 @@ USUAL_FPS, HIGHEST_FPS = 25, 240
 LONGEST_GAP = 60  # seconds between two frames of a file that doesn't say how long it is
 LONG_CLIP = 1500  # frames; of a longer clip, pages show the beginning
 ROUNDING = 0.0006  # seconds; some files round the times of their frames to 0.001
+UNDECODED = "frames that can't be decoded"
 LARGE = 1280 * 720  # pixels; above, one video is decoded by several threads
 
 
@@ -190,6 +191,7 @@ class Video:
         late = self.first - Fraction(container.start_time or 0, av.time_base)
         self.late = max(late, 0)
         self.seconds = max(length - late, 0) or None
+        self.start = self.end = Fraction(0)  # of the frames that are read
 
     def _frame(self, start, end, decoded):
         return Frame(start, end, decoded, self.stream, self.size)
@@ -221,15 +223,34 @@ class Video:
                 if not self.heard or end - self.heard <= LONGEST_GAP:
                     self.heard = max(self.heard, end)
 
+    def seek(self, moment):
+        """Go on at the key frame before a moment, in seconds since the first frame, if
+        timestamps can be believed. Returns False if that led astray: then the file must
+        be opened again.
+        """
+        if self.by_order or self.jumps or self.tick > LONGEST_GAP:
+            return True
+        wanted = self.first + moment
+        with suppress(av.FFmpegError):
+            self.container.seek(int(wanted / self.tick), stream=self.stream)
+        self.heard, self.moved = 0, True
+        # what an open GOP shows before its key frame refers to the GOP before
+        decoded = dropwhile(lambda frame: not frame.key_frame, self._decode())
+        first = next(decoded, None)
+        time = first and self._time_of(first)
+        if time is None or time > wanted:
+            return False
+        self.decoded, self.start = chain([first], decoded), time - self.first
+        return True
+
     def __iter__(self):
-        start = Fraction(0)
+        start = self.start
         for decoded, following in pairwise(chain(self.decoded, [None])):
             end = start + self._lasts(decoded, following, start)
             if not following and not self.counted:
                 end = max(end, self.heard - self.first)
             yield self._frame(start, end, decoded)
-            start = end
-        self.end = end
+            start = self.end = end
         self._judge(end)
 
     def _lasts(self, decoded, following, start):
@@ -263,17 +284,63 @@ class Video:
         elif not self.counted and end < min(0.95 * said, said - 2 * self.step):
             self.problem = f"breaks off after {float(end):.1f} of {float(said):.1f} s"
         elif self.lost:
-            self.problem = f"frames that can't be decoded: {self.lost}"
+            self.problem = f"{UNDECODED}: {self.lost}"
+
+
+class Part:
+    """A part of a `Video`, which is read as one: the frames shown from `start` to
+    `end`, in seconds since the video's first frame, their times counted from `start`.
+
+    seconds: how long it is; problem: what was odd, or that it ends behind the video's
+    end, where it is cut; fps, width, height: the video's. Raises ValueError if it
+    begins behind the video's end.
+    """
+
+    def __init__(self, video, start, end):
+        self.video, self.begin, self.until = video, start, end
+        self.fps, self.width, self.height = video.fps, video.width, video.height
+        self.seconds, self.late, self.problem = end - start, 0, ""
+        shown = dropwhile(lambda frame: frame.end - start <= ROUNDING, video)
+        first = next(shown, None)
+        if first is None:
+            end = float(video.end)
+            raise ValueError(f"begins behind the video's end at {end:.1f} s")
+        self.frames, video.lost = chain([first], shown), 0
+
+    def __iter__(self):
+        for place, frame in enumerate(self.frames):
+            if place and self.until - frame.start <= ROUNDING:
+                if self.video.lost:
+                    self.problem = f"{UNDECODED}: {self.video.lost}"
+                return
+            start, end = max(frame.start, self.begin), min(frame.end, self.until)
+            self.end = end - self.begin
+            yield replace(frame, start=start - self.begin, end=end - self.begin)
+        self.problem = self.video.problem
+        if self.until - end > self.video.step:
+            self.problem = f"ends behind the video's end at {float(end):.1f} s"
 
 
 @contextmanager
 def open_video(path):
-    """Open a video for reading, as a `Video`; at the block's end it is closed. Raises
+    """Open a video for reading, as a `Video`, or a part of one, such as
+    `game.mp4#t=12.5,18`, as a `Part`; at the block's end it is closed. Raises
     ValueError with the reason if it can't be read: missing, empty, locked, no video, a
     codec that FFmpeg can't decode.
     """
-    with open_file(Path(path)) as container:
-        yield Video(container)
+    path, file = Path(path), file_of(Path(path))
+    if path == file:
+        with open_file(file) as container:
+            yield Video(container)
+        return
+    times = path.name.removeprefix(f"{file.name}#t=").split(",")
+    start, end = map(Fraction, times)
+    for earlier in (0, 10, None):  # where it lands behind, ten seconds before do
+        with open_file(file) as container:
+            video = Video(container)
+            if earlier is None or video.seek(max(0, start - earlier)):
+                yield Part(video, start, end)
+                return
 
 
 def result_or_problem(function, *arguments):

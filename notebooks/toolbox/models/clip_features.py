@@ -15,7 +15,7 @@ from toolbox.clips import (
 from toolbox.models.efficientnet import efficientnet_backbone
 from toolbox.models.vgg16 import vgg16_backbone
 from toolbox.page import in_threads, keras, progress
-from toolbox.store import is_made, making, npy_header, read_csv, read_note
+from toolbox.store import file_of, is_made, making, npy_header, read_csv, read_note
 
 import numpy as np
 
@@ -183,7 +183,7 @@ def features_of_clips(
 
     def read(row):
         path, kept = source / row["video"], folder / f"{row['clip']}.npy"
-        if not path.is_file():
+        if not file_of(path).is_file():
             raise ValueError("the file is missing")
         if not is_made(kept, path, of):
             odd = []

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import time
 from contextlib import contextmanager
@@ -12,6 +13,19 @@ import cv2
 import numpy as np
 import pandas as pd
 import portalocker
+
+# a part of a video, in seconds: https://www.w3.org/TR/media-frags/#naming-time
+FRAGMENT = re.compile(r"#t=(?P<start>\d+(\.\d+)?),(?P<end>\d+(\.\d+)?)$")
+
+
+def file_of(path):
+    """The path of the file that a clip lies in: without the fragment of a part of a
+    video, such as `game.mp4#t=12.5,18`, unless a file has that very name.
+    """
+    fragment = FRAGMENT.search(path.name)
+    if not fragment or path.exists():
+        return path
+    return path.with_name(path.name[: fragment.start()])
 
 
 @contextmanager

@@ -9,14 +9,15 @@ import json
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from toolbox.store.files import one_writer, read_json, remove, whole
+from toolbox.store.files import file_of, one_writer, read_json, remove, whole
 
 import numpy as np
 
 
 def digest_of(*facts):
     """SHA-256, as hexadecimal text, over facts: arrays by their bytes, paths by
-    name, size and time of change (if the file is there), all else as JSON knows it.
+    name, size and time of change (if the file is there, see `file_of`), all else as
+    JSON knows it.
     """
     digest = hashlib.sha256()
     for fact in facts:
@@ -24,7 +25,8 @@ def digest_of(*facts):
             content = hashlib.sha256(fact.tobytes()).hexdigest()
             fact = [fact.shape, str(fact.dtype), content]
         elif isinstance(fact, Path):
-            file = fact.stat() if fact.exists() else None
+            file = file_of(fact)
+            file = file.stat() if file.exists() else None
             fact = [fact.name, file and [file.st_size, file.st_mtime_ns]]
         digest.update(json.dumps(fact, sort_keys=True, default=str).encode() + b"\n")
     return digest.hexdigest()
