@@ -148,8 +148,10 @@ class Video:
     iterating yields a `Frame` for each.
 
     fps: frames a second as the file says, believable (else 25); seconds: how long it
-    says that it lasts, or None; width, height: of the pictures; problem: what was odd,
-    or "", known in the end.
+    says that it lasts, or None; width, height: of the pictures; first: when the first
+    frame is shown, by the file's clock, and late: how long after the file's own start,
+    as when sound begins before it (exact seconds); problem: what was odd, or "", known
+    in the end.
 
     A frame is shown from its timestamp on; where that isn't later than the one before,
     or later beyond belief, from 1 / fps after it. The last one is shown for as long as
@@ -187,8 +189,8 @@ class Video:
         length = Fraction(container.duration or 0, av.time_base)
         if self.by_order and self.claimed:  # else it goes by the file's size
             length = stream.frames / self.claimed
-        late = self.first - Fraction(container.start_time or 0, av.time_base)
-        self.seconds = max(length - late, 0) or None
+        self.late = self.first - Fraction(container.start_time or 0, av.time_base)
+        self.seconds = max(length - self.late, 0) or None
 
     def _frame(self, start, end, decoded):
         return Frame(start, end, decoded, self.stream, self.size)
