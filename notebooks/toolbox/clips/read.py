@@ -149,8 +149,10 @@ class Video:
     iterating yields a `Frame` for each.
 
     fps: frames a second as the file says, believable (else 25); seconds: how long it
-    says that it lasts, or None; width, height: of the pictures; known in the end are
-    `end`, how many seconds it lasted, and `problem`, what was odd, or "".
+    says that it lasts, or None; width, height: of the pictures; first: when the first
+    frame is shown, by the file's clock, and late: how long after the file's own start,
+    as when sound begins before it (exact seconds); known in the end are `end`, how many
+    seconds it lasted, and `problem`, what was odd, or "".
 
     A frame is shown from its timestamp on; where that isn't later than the one before,
     or later beyond belief, from 1 / fps after it. The last one is shown for as long as
@@ -188,9 +190,8 @@ class Video:
         length = Fraction(container.duration or 0, av.time_base)
         if self.by_order and self.claimed:  # else it goes by the file's size
             length = stream.frames / self.claimed
-        late = self.first - Fraction(container.start_time or 0, av.time_base)
-        self.late = max(late, 0)
-        self.seconds = max(length - late, 0) or None
+        self.late = self.first - Fraction(container.start_time or 0, av.time_base)
+        self.seconds = max(length - self.late, 0) or None
         self.start = self.end = Fraction(0)  # of the frames that are read
 
     def _frame(self, start, end, decoded):
@@ -205,7 +206,8 @@ class Video:
 
     def _packets(self):
         sound = self.container.streams.audio
-        with suppress(av.FFmpegError):  # where the file is damaged, it ends
+        # where the file is damaged, it ends (IndexError: a stream begins midway)
+        with suppress(av.FFmpegError, IndexError):
             yield from self.container.demux([self.stream, *sound])
 
     def _decode(self):
