@@ -46,7 +46,7 @@ def main():
         rows[name] = judged(looked, model)
     for size in (4, 6, 12):
         rows[f"all four, {size / RATE:g} s"] = judged(looked, ClipClassifier(size))
-    for strength in (0.003, 0.03, 0.1):
+    for strength in (0.003, 0.01, 0.03, 0.1, 0.3):
         model = ClipClassifier(SIZE, strength=strength)
         rows[f"all four, C = {strength:g}"] = judged(looked, model)
     print(pd.DataFrame(rows).T.to_string(), "\n")
@@ -55,14 +55,12 @@ def main():
         weigh_windows(layers_of(clips, CHOSEN), labels, groups)
 
 
-def look_at_all(folder):
-    """(clips, labels, groups) of a folder; of a clip, all layers side by side."""
+def look_at_all(folder, layers=tuple(LAYERS)):
+    """(clips, labels, groups) of a folder; of a clip, the layers side by side."""
     videos, _ = make_video_table(folder)
     if read_lists(folder):
         videos = videos[videos["part"] == "train"]
-    network = efficientnet_backbone(COURSE / "weights", tuple(LAYERS)).using(
-        pooled=True
-    )
+    network = efficientnet_backbone(COURSE / "weights", layers).using(pooled=True)
     paths = progress([folder / video for video in videos["video"]], desc=folder.name)
     clips = as_array([look_at(path, network, RATE) for path in paths])
     return clips, videos["class"].to_numpy(str), videos["group"].to_numpy(str)
