@@ -13,7 +13,7 @@ __all__ = [
     "motion_of",
     "save_fitted",
     "sees",
-    "stillest",
+    "still_below",
     "train_classifier",
     "windows_judged",
     "windows_of",
@@ -113,7 +113,7 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
     describe: windows to rows. A clip's probabilities are the mean over its windows.
     """
 
-    def __init__(self, size, balance=True, strength=0.01, describe=describe):
+    def __init__(self, size, balance=True, strength=0.1, describe=describe):
         self.size, self.balance = size, balance
         self.strength, self.describe = strength, describe
 
@@ -124,9 +124,7 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
         rows = np.asarray(self.describe(np.concatenate(windows)))
         self.scaler_ = StandardScaler().fit(rows, sample_weight=weight)
         balance = "balanced" if self.balance else None
-        linear = LogisticRegression(
-            C=self.strength, tol=0.001, max_iter=500, class_weight=balance
-        )
+        linear = LogisticRegression(C=self.strength, max_iter=500, class_weight=balance)
         # there is one answer
         linear = linear if len(set(labels)) > 1 else DummyClassifier()
         self.linear_ = linear.fit(self.scaler_.transform(rows), labels[owner], weight)
@@ -179,10 +177,10 @@ def motion_of(window):
     return float(steps.mean() / np.linalg.norm(window, axis=1).mean())
 
 
-def stillest(clips, size):
-    """How much moves in the clip that moves least: the mean over its windows."""
+def still_below(clips, size):
+    """Half as much as moves in the clip that moves least: less hardly moves."""
     windows = (windows_of(clip, size) for clip in clips)
-    return min(float(np.mean(list(map(motion_of, of_clip)))) for of_clip in windows)
+    return min(np.mean(list(map(motion_of, of_clip))) for of_clip in windows) / 2
 
 
 def save_fitted(dataset, fitted, threshold, per_second, **facts):
@@ -237,7 +235,8 @@ def label_video(path, classifier, kept=None, bar=None):
 
     classifier: a SavedClassifier; kept: a file (`.npy`) that keeps what was seen, to
     look once; bar: is updated by the seconds that were looked at. A segment's note says
-    "hardly moves" if most of it moves less than every clip that was learned from.
+    "hardly moves" if most of it moves less than half as much as any clip that was
+    learned from.
     Raises ValueError if the video can't be read.
     """
     facts, about = classifier.facts, {}
@@ -248,7 +247,7 @@ def label_video(path, classifier, kept=None, bar=None):
     limits = facts["threshold"], about["seconds"]
     segments = segments_of(moments, facts["classes"], rate, *limits)
     near = (slice(max(0, k - size + 1), k + 1) for k in range(frames))
-    still = np.array([moves[n].mean() < facts["stillest"] for n in near])
+    still = np.array([moves[n].mean() < facts["still_below"] for n in near])
     parts = np.split(still, np.round(segments["start"][1:] * rate).astype(int))
     notes = ["hardly moves" if part.mean() > 0.5 else "" for part in parts]
     return Answer(segments.assign(note=notes), moments, **about)
@@ -296,7 +295,7 @@ def train_classifier(dataset, per_second=PER_SECOND, size=SIZE, keep=0.9):
     threshold = threshold_of(model, *data, keep)
     known = fitted(model, clips, labels)
     learned = [fingerprint(dataset.folder / video) for video in videos["video"]]
-    facts = {"learned": sorted(set(learned)), "stillest": stillest(clips, size)}
+    facts = {"learned": sorted(set(learned)), "still_below": still_below(clips, size)}
     save_fitted(dataset, known, threshold, per_second, keep=keep, **facts)
     says = f'it says "{NONE}" below {threshold:.0%}' if threshold else "it always names"
     print(f"Now it has learned from all {len(clips)} clips; {says}.")
