@@ -134,7 +134,7 @@ def test_a_first_video_trains_and_is_answered(trained):
     assert "left out: Run/broken.avi: the file is empty" in said
     assert "clips held out" in said and "groups that it never met" in said
     assert "recall" in said and "Now it has learned from all 14 clips" in said
-    assert said.count("first.mp4: ") == 1
+    assert "\nfirst.mp4: " in said and said.count("first.mp4: R") < 2
     home = course / "classified" / "pets"
     assert whole(home / "first")
     timeline = read_csv(home / "first" / "timeline.csv")
