@@ -146,7 +146,8 @@ def test_a_first_video_trains_and_is_answered(trained):
     assert row["classifier"].startswith("pets, 20")
     assert "00:00:00,000 --> 00:00:02,000" in (home / "first/timeline.srt").read_text()
     facts = SavedClassifier(course / "weights" / "pets").facts
-    assert len(facts["learned"]) == 14 and facts["still_below"] > 0
+    assert len(facts["learned"]) == 2  # they are copies of each other
+    assert facts["still_below"] > 0
     assert not (course / "data" / "chosen.json").exists()  # the notebooks' choice
 
 

@@ -36,7 +36,7 @@ ODD_NAMES += ["carriage\rreturn.avi", "None", "007", "NA", "True", " ", ""]
 
 def test_names_come_back_as_they_are_and_numbers_as_numbers(tmp_path):
     table = pd.DataFrame({"clip": ODD_NAMES, "class": ODD_NAMES[::-1]})
-    table["second"] = table["third"] = table["label"] = ODD_NAMES
+    table["next"] = table["summary"] = table["label"] = ODD_NAMES
     table["frames"] = range(len(table))
     table["fps"] = [None, *[29.97] * (len(table) - 1)]
     write_csv(table, tmp_path / "table.csv")

@@ -113,6 +113,8 @@ def sources_of(names):
 
 def classify_all(options):
     """Classify all videos and print the answers; returns the exit code."""
+    if addresses := [name for name in options.videos if "://" in name]:
+        raise ValueError(f"{addresses[0]} is an address: save the video first.")
     sources = sources_of(options.videos)
     if options.videos and not any(source.is_file() for source in sources):
         raise ValueError(f"There is no video at {', '.join(options.videos)}.")

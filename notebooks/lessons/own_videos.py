@@ -236,8 +236,7 @@ def label_video(path, classifier, kept=None, bar=None):
     classifier: a SavedClassifier; kept: a file (`.npy`) that keeps what was seen, to
     look once; bar: is updated by the seconds that were looked at. A segment's note says
     "hardly moves" if most of it moves less than half as much as any clip that was
-    learned from.
-    Raises ValueError if the video can't be read.
+    learned from. Raises ValueError if the video can't be read.
     """
     facts, about = classifier.facts, {}
     rows = rows_seen(path, classifier, about, kept, bar)

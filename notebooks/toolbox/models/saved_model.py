@@ -115,7 +115,6 @@ def write_litert(model, path, facts, small=False):
     """
     import tensorflow as tf
 
-    tf.get_logger().setLevel("ERROR")  # it would tell of each file
     archive = keras.export.ExportArchive()
     for name in PARTS:
         part = model.get_layer(name)

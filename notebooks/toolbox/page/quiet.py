@@ -37,6 +37,8 @@ class KerasWhenUsed:
     def __getattr__(self, name):
         with quiet_start():
             import keras
+            import tensorflow as tf
+        tf.get_logger().setLevel("ERROR")  # in a notebook it tells of each file
         found = getattr(keras, name)
         setattr(self, name, found)  # not asked here again
         return found

@@ -1,5 +1,7 @@
 """What a classifier says of a video, as files and as a row of a table."""
 
+from datetime import datetime
+
 from toolbox.clips import NONE, annotate, strip_of
 from toolbox.models import seconds_of, write_subtitles
 from toolbox.page import progress
@@ -46,7 +48,7 @@ def row_of(path, answer, facts):
     """The answer to a video as a dict: video (its path); class, the one with the most
     time, and its probability; next, the likeliest beside it, and next_probability;
     seconds; segments (how many); summary (to be read); problem (what was odd, or "");
-    classifier (its name, and when it was made).
+    classifier (its name, and when it was made); answered (when).
     """
     segments, classes = answer.segments, facts["classes"]
     seconds, lasts = seconds_of(segments), segments["end"] - segments["start"]
@@ -71,4 +73,5 @@ def row_of(path, answer, facts):
     row |= {"next": others[0][0], "next_probability": others[0][1]}
     row |= {"seconds": round(answer.seconds, 3), "segments": len(segments)}
     row |= {"summary": summary, "problem": answer.problem}
-    return row | {"classifier": f"{facts['name']}, {facts['made']}"}
+    row |= {"classifier": f"{facts['name']}, {facts['made']}"}
+    return row | {"answered": f"{datetime.now():%Y-%m-%d %H:%M}"}

@@ -172,8 +172,11 @@ def draw_trade_off(known, strangers, threshold):
     a clip couldn't be judged; threshold: the chosen one, marked.
     """
     thresholds = np.append(np.linspace(0, 1, 201), threshold)
-    passed = (known[~np.isnan(known), None] >= thresholds).mean(axis=0)
-    refused = (strangers[~np.isnan(strangers), None] < thresholds).mean(axis=0)
+    passed, refused = (
+        pd.DataFrame(said[~np.isnan(said), None] >= thresholds).mean().to_numpy()
+        for said in (known, strangers)
+    )
+    refused = 1 - refused
     figure, axis = plt.subplots(figsize=(4.8, 4), layout="constrained")
     axis.plot(passed[:-1], refused[:-1])
     axis.plot([0, 1], [1, 0], color="black", linestyle=":", label="at random")

@@ -34,8 +34,9 @@ def digest_of(*facts):
 
 def fingerprint(path):
     """What tells a file from others, wherever it lies: its size and the SHA-256 of its
-    first million bytes, as text.
+    first million bytes, as text. Of a part of a video, the video's.
     """
+    path = file_of(path)
     with open(path, "rb") as file:
         start = file.read(1_000_000)
     return f"{path.stat().st_size} {hashlib.sha256(start).hexdigest()[:16]}"
