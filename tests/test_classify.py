@@ -315,7 +315,7 @@ def test_what_stands_still_and_what_was_learned_is_said(course, first, tmp_path)
         tmp_path / "still.mp4", frames=[np.full((48, 64, 3), 90, np.uint8)] * 75
     )
     said = command(course, still)[1]
-    assert "it hardly moves, beside what was learned from" in said
+    assert "it hardly moves, compared with what was learned from" in said
     assert "hardly moves" not in command(course, first)[1]
     home = course / "classified" / "pets"
     assert set(read_csv(home / "still" / "timeline.csv")["note"]) == {"hardly moves"}

@@ -53,11 +53,12 @@ def how_far(right, groups, learned, everywhere, interval):
         )
     if known := np.isin(groups, learned).sum():
         return f"Of {known} of them it learned the group: expect less on new footage."
+    if (count := len(set(groups))) < 3:
+        few = "one group, which" if count == 1 else "two groups, which"
+        return f"They are of {few} it never met: too few to say what others will give."
     low, high = interval(right, groups)
-    if low is None:
-        return "They are of one group, which it never met. Another may be harder."
     return (
-        f"They are of {len(set(groups))} groups that it never met; on new ones, expect"
+        f"They are of {count} groups that it never met; on new ones, expect"
         f" {low:.0%} to {high:.0%} (95 % interval)."
     )
 
@@ -87,7 +88,7 @@ def refusing(model, clips, labels, groups, threshold):
     if not threshold:
         why = "fewer than ten clips can be judged without their group by a classifier"
         return f'"{NONE}" is not judged: {why} of their class and another.'
-    text = f'"{NONE}" is said below {threshold:.0%}'
+    text = f'"{NONE}" is said where no class reaches {threshold:.0%}'
     if len(set(labels)) > MOST_CLASSES:
         return f"{text}."
     known, strangers = known_and_strangers(model, clips, labels, groups, folds=3)
@@ -98,10 +99,11 @@ def refusing(model, clips, labels, groups, threshold):
     passed = np.mean(known[~np.isnan(known)] >= threshold)
     refused = np.mean(strangers[~np.isnan(strangers)] < threshold)
     low, _ = difference_over_groups(apart[there] - 0.5, groups[there])
-    text += f": of {refused:.0%} of what shows a class that it never met, and of"
-    text += f" {1 - passed:.0%} of the rest"
-    chance = " (no better than chance)" if low is None or low <= 0 else ""
-    return f"{text}{chance}."
+    chance = "" if low and low > 0 else ": no better than chance"
+    return (
+        f"{text}. Tried on each class while it wasn't taught, that refuses"
+        f" {refused:.0%} of its clips, and {1 - passed:.0%} of the others{chance}."
+    )
 
 
 def as_videos(fitted, clips, per_second, threshold):

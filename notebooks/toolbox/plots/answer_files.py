@@ -66,7 +66,7 @@ def row_of(path, answer, facts):
         summary = f"{NONE}: {parts} ({facts['threshold']:.0%} needed)"
     if still := lasts[segments["note"] != ""].sum():
         what = "it" if still > 0.99 * lasts.sum() else f"{still:.1f} s of it"
-        summary += f"; {what} hardly moves, beside what was learned from"
+        summary += f"; {what} hardly moves, compared with what was learned from"
     if fingerprint(path) in facts["learned"]:
         summary += "; this video was learned from"
     row = {"video": str(path), "class": name, "probability": round(float(chance), 4)}

@@ -32,7 +32,8 @@ def draw_timeline(
     moments in a second; truth: the true segments, like `segments`.
     """
     unit = 60 if len(moments) / per_second > LONG_VIDEO else 1
-    edges = np.arange(len(moments) + 1) / per_second / unit
+    ends = np.arange(len(moments) + 1) / per_second
+    edges = ends.clip(max=segments["end"].iloc[-1]) / unit
     bars = {"found": segments} | ({} if truth is None else {"truth": truth})
     colours, names = colours_of(classes), np.array(classes)
 
