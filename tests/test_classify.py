@@ -179,6 +179,42 @@ def test_a_folder_with_a_broken_video(course, home, videos):
     assert row["class"] == "" and broken == f"{video}: {row['problem']}"
 
 
+def test_a_first_video_that_is_broken_stops_nothing(course, home, videos):
+    shutil.rmtree(home)
+    (videos / "0.mp4").write_bytes(b"no video")
+    code, _, complaints = command(course, videos)
+    assert code == 1 and "0.mp4: " in complaints and "Traceback" not in complaints
+    assert all_whole(home) and len(predictions(home)) == 4
+
+
+def test_what_can_no_longer_be_read_keeps_no_answer(course, home, tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4", frames=10)
+    assert command(course, clip)[0] == 0 and whole(home / "clip")
+    clip.write_bytes(b"no video")
+    assert command(course, clip)[0] == 1
+    assert not (home / "clip" / "annotated.mp4").exists()
+    assert predictions(home)[str(clip)]["class"] == ""
+
+
+def test_new_files_that_cannot_be_used_are_told_once(course, first):
+    bad = first.parent / "pets" / "Run" / "bad.mp4"
+    bad.write_bytes(b"no video")
+    said = [command(course, first)[1] for _ in range(2)]
+    bad.unlink()
+    assert ["left out: Run/bad.mp4: " in text for text in said] == [True, False]
+    assert "training one" not in said[0]
+
+
+def test_another_folder_of_the_name_takes_nothing_over(course, first, tmp_path):
+    other = make_dataset(tmp_path / "pets", groups=3, clips=1, frames=9)
+    for clip in other.rglob("*.avi"):
+        clip.rename(clip.with_name(f"other_{clip.name}"))
+    (course / "data" / "pets" / "source.txt").unlink()
+    (course / "data" / "pets" / "source.txt").write_text("/unplugged/pets")
+    code, _, complaints = command(course, first, "--dataset", other)
+    assert code == 1 and "holds what was made of /unplugged/pets" in complaints
+
+
 def test_what_is_done_stays_until_what_it_is_made_of_changes(course, home, tmp_path):
     clip, folder = write_clip(tmp_path / "clip.mp4", frames=10), home / "clip"
     assert command(course, clip)[0] == 0
@@ -275,7 +311,13 @@ def test_a_finished_classifier_is_enough(course, trained, first, tmp_path):
     segments = label_video(first, SavedClassifier(file)).segments
     assert segments.round(3).equals(there.round(3))
     (tmp_path / "no.tflite").write_bytes(b"no")
-    for given, told in (("no.tflite", "not a classifier"), ("none", "There is no")):
+    broken = file.read_bytes()
+    (tmp_path / "broken.tflite").write_bytes(b"TFL3" + broken[-2000:])
+    for given, told in (
+        ("no.tflite", "not a classifier"),
+        ("broken.tflite", "is damaged"),
+        ("none", "There is no"),
+    ):
         code, _, complaints = command(course, first, "--classifier", tmp_path / given)
         assert code == 1 and told in complaints
 
@@ -317,6 +359,12 @@ def test_what_stands_still_and_what_was_learned_is_said(course, first, tmp_path)
     said = command(course, still)[1]
     assert "it hardly moves, compared with what was learned from" in said
     assert "hardly moves" not in command(course, first)[1]
+    [row] = [
+        row
+        for video, row in predictions(course / "classified" / "pets").items()
+        if "still" in video
+    ]
+    assert row["note"].startswith("it hardly moves")
     home = course / "classified" / "pets"
     assert set(read_csv(home / "still" / "timeline.csv")["note"]) == {"hardly moves"}
     learned = next((first.parent / "pets" / "Run").glob("*g01_c01.avi"))

@@ -101,7 +101,7 @@ def test_without_two_classes_to_train_or_a_clip_to_test_the_reason_is_told(tmp_p
     with pytest.raises(ValueError, match="the file is empty"):
         make_video_table(folder)
     videos = [f"{label}/v_g0{label}_{n}.avi" for label in "12" for n in "ab"]
-    with pytest.raises(ValueError, match="test part"):
+    with pytest.raises(ValueError, match="left to test on"):
         make_video_table(write_clips(tmp_path / "two", *videos))
 
 
@@ -391,7 +391,10 @@ def test_clips_in_one_place_only_and_classes_without_training_are_listed(listed)
 
 UNUSABLE = [([*RUN, WALK[0]], [RUN[1].upper(), WALK[1]], r"_g02_c01\.avi is in both")]
 UNUSABLE += [(["Jump/a.avi"], ["Jump/b.avi"], "classifier"), (RUN, WALK, "classifier")]
-UNUSABLE += [([*RUN, *WALK], [], "test part"), (["Café/a.avi"], RUN, "trainlist01")]
+UNUSABLE += [
+    ([*RUN, *WALK], [], "left to test on"),
+    (["Café/a.avi"], RUN, "trainlist01"),
+]
 
 
 @pytest.mark.parametrize(("train", "test", "told"), UNUSABLE)

@@ -6,7 +6,13 @@ from types import SimpleNamespace
 from toolbox.models import saved_model
 from toolbox.models.clip_features import as_array
 from toolbox.models.efficientnet import efficientnet_backbone
-from toolbox.models.saved_model import NONE, SavedClassifier, head_of, one_model
+from toolbox.models.saved_model import (
+    FORMAT,
+    NONE,
+    SavedClassifier,
+    head_of,
+    one_model,
+)
 from toolbox.store.made import is_made
 
 import keras
@@ -105,7 +111,7 @@ def test_the_file_for_litert_holds_all_that_it_needs(saved, windows, expected):
     folder, facts = saved
     assert is_made(folder / "classifier.tflite", "pets")
     for path in (folder, folder / "classifier.tflite", folder / "classifier.keras"):
-        assert SavedClassifier(path).facts == facts
+        assert SavedClassifier(path).facts == facts | {"format": FORMAT}
     classifier = SavedClassifier(folder)
     for window, truth in zip(windows, expected, strict=True):
         features = np.stack(list(map(classifier.look, window)))
@@ -133,7 +139,7 @@ def test_small_takes_a_third_and_says_the_same(model, saved, windows, expected):
     sizes = [path.stat().st_size / 1e6 for path in (exact, small)]
     assert table["MB"].tolist() == sizes and sizes[1] < sizes[0] / 3
     classifier = SavedClassifier(small)
-    assert classifier.facts == facts
+    assert classifier.facts["classes"] == facts["classes"]
     said = [classifier.judge([*map(classifier.look, window)]) for window in windows]
     assert np.array_equal(np.argmax(said, axis=1), expected.argmax(axis=1))
     difference = table.loc["8-bit weights", "largest difference"]

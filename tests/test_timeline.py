@@ -195,11 +195,11 @@ def test_no_segment_ends_behind_the_video():
 
 
 def test_subtitles_begin_where_the_player_shows_the_first_picture(tmp_path):
-    rows = [(0, 1.5, "A", 0.876), (1.5, 3725.25, "B", 0.5)]
+    rows = [(0, 1.5, "A", 0.876), (1.5, 3725.25, "none of these", 0.5)]
     segments = table(*rows, columns="start end class probability")
     write_subtitles(segments, tmp_path / "a.srt", late=0.1)
     assert (tmp_path / "a.srt").read_text() == (
         "1\n00:00:00,100 --> 00:00:01,600\nA 88%\n\n"
-        "2\n00:00:01,600 --> 01:02:05,350\nB 50%\n"
+        "2\n00:00:01,600 --> 01:02:05,350\nnone of these\n"
     )
     assert clock(59.9996) == "00:01:00,000"

@@ -23,7 +23,7 @@ from toolbox.clips import (
     result_or_problem,
 )
 from toolbox.models import LITERT_FILE, SavedClassifier
-from toolbox.plots import COPY
+from toolbox.plots import COLUMNS, COPY, FILES
 from toolbox.store import (
     check_step,
     digest_of,
@@ -120,6 +120,8 @@ def classify_all(options):
         raise ValueError(f"There is no video at {', '.join(options.videos)}.")
     course, dataset = options.course.resolve(), None
     saved = options.classifier or finished_one(options.dataset, course)
+    if options.classifier and options.dataset:
+        raise ValueError("Name what to learn from (DATASET) or a CLASSIFIER, not both.")
     if not saved:
         dataset = find_dataset(options.dataset or last_trained(course), course, ADVICE)
         take_in(dataset)
@@ -127,6 +129,8 @@ def classify_all(options):
     home = course / "classified" / name
     with one_writer(home / ".lock", home):
         classifier = trained(dataset) if dataset else SavedClassifier(saved)
+        if sources and classifier.runners:  # a damaged one is told once
+            print(f"by the classifier {name}, made {classifier.facts['made']}")
         answered = [answer(source, classifier, home) for source in sources]
     if sources:
         print(f"All answers: {home / 'predictions.csv'}, and a folder for each video")
@@ -135,10 +139,10 @@ def classify_all(options):
 
 def finished_one(choice, course):
     """The classifier of a folder that isn't there any more, or None."""
-    choice = choice or last_trained(course)
-    name = Path(choice).name
-    saved, source = course / "weights" / name / LITERT_FILE, source_of(name, course)
-    if not saved.exists() or source != choice or Path(choice).exists():
+    choice = Path(choice or last_trained(course)).expanduser().resolve()
+    saved = course / "weights" / choice.name / LITERT_FILE
+    source = source_of(choice.name, course)
+    if not saved.exists() or source != str(choice) or choice.exists():
         return None
     print(f"{choice} isn't there; what was learned of it is.")
     return saved
@@ -189,11 +193,15 @@ def take_in(dataset):
             raise
         settings, earlier = {}, None
     videos, unreadable = make_video_table(dataset.folder, earlier=earlier, **settings)
+    remember_folder(dataset)
+    lines = list(unreadable["video"] + ": " + unreadable["reason"])
+    told = read_csv(aside) if aside.exists() else unreadable.iloc[:0]
+    told = set(told["video"] + ": " + told["reason"])
+    if set(lines) != told:
+        write_csv(unreadable, aside)
     if earlier is None or not videos.equals(earlier):
-        remember_folder(dataset)
         with step(dataset, "00", files=[table], **settings):
             write_csv(videos, table)
-            write_csv(unreadable, aside)
         before = set() if earlier is None else set(earlier["video"])
         now = set(videos["video"])
         what = f"{len(now - before)} new clips, {len(before - now)} gone"
@@ -202,7 +210,8 @@ def take_in(dataset):
         elif now == before:
             what = "its groups, lists or files have changed"
         print(f"{dataset.folder}: {what}")
-        for line in unreadable["video"] + ": " + unreadable["reason"]:
+    for line in lines:
+        if line not in told:
             print(f"  left out: {line}")
 
 
@@ -212,22 +221,21 @@ def answer(source, classifier, home):
     row, problem = result_or_problem(classify_video, source, classifier, folder)
     name = os.fsencode(source).decode(errors="backslashreplace")
     if row:
-        print(f"{source.name}: {'; '.join(filter(None, said_of(row)))}")
+        said = row["summary"], row["note"], row["problem"]
+        print(f"{source.name}: {'; '.join(filter(None, said))}")
     else:
         row = {"video": name, "class": "", "problem": problem}
         print(f"{name}: {problem}", file=sys.stderr)
+        for file in (*FILES, COPY):  # of what it was before
+            (folder / file).unlink(missing_ok=True)
     if source.exists():  # else it is a mistyped name
-        path, table = home / "predictions.csv", pd.DataFrame([row])
-        if path.exists():
-            earlier = read_csv(path)
-            table = pd.concat([earlier[earlier["video"] != row["video"]], table])
-        text = table.select_dtypes(exclude="number").fillna("")
-        write_csv(table.assign(**text).astype({"segments": "Int64"}), path)
+        path = home / "predictions.csv"
+        rows = read_csv(path).to_dict("records") if path.exists() else []
+        rows = [old for old in rows if old["video"] != row["video"]] + [row]
+        table = pd.DataFrame(rows, columns=COLUMNS).astype({"segments": "Int64"})
+        text = ["next", "note", "summary", "problem", "classifier", "answered"]
+        write_csv(table.fillna(dict.fromkeys(text, "")), path)
     return bool(row["class"])
-
-
-def said_of(row):
-    return row["summary"], row["problem"]
 
 
 def folder_for(source, home):

@@ -37,6 +37,7 @@ from toolbox.evaluation import (
     threshold_of,
 )
 from toolbox.models import (
+    FORMAT,
     LITERT,
     Answer,
     head_of,
@@ -72,11 +73,11 @@ from lessons.voting import interval_over_groups
 # %% ../11_classify_your_own_videos.ipynb #11-af5
 def windows_of(features, size, hop=1):
     """All windows of `size` frames in a row, `hop` frames apart: (n, d) to (m, size,
-    d). A shorter video is one window, its frames repeated evenly.
+    d). A shorter video is one window, played forwards and backwards.
     """
-    if len(features) < size:
-        spread = np.linspace(0, len(features) - 1, size).round().astype(int)
-        return features[spread][None]
+    if (n := len(features)) < size:
+        place = np.arange(size) % max(1, 2 * n - 2)
+        return features[np.minimum(place, 2 * n - 2 - place)][None]
     starts = np.arange(0, len(features) - size + 1, hop)
     return features[starts[:, None] + np.arange(size)]
 
@@ -208,7 +209,8 @@ def sees(dataset):
 
 def made_of(dataset):
     """What a dataset's classifier depends on: its table of clips, and what looks."""
-    return (dataset.data / "videos.csv").read_text(encoding="utf-8"), sees(dataset)
+    table = (dataset.data / "videos.csv").read_text(encoding="utf-8")
+    return table, sees(dataset), FORMAT
 
 
 # %% ../11_classify_your_own_videos.ipynb #11-1de
@@ -296,5 +298,5 @@ def train_classifier(dataset, per_second=PER_SECOND, size=SIZE, keep=0.9):
     learned = [fingerprint(dataset.folder / video) for video in videos["video"]]
     facts = {"learned": sorted(set(learned)), "still_below": still_below(clips, size)}
     save_fitted(dataset, known, threshold, per_second, keep=keep, **facts)
-    says = f'it says "{NONE}" below {threshold:.0%}' if threshold else "it always names"
-    print(f"Now it has learned from all {len(clips)} clips; {says}.")
+    print(f"Now it has learned from all {len(clips)} clips.", end=" ")
+    print(f'By them, "{NONE}" is said below {threshold:.0%}.' if threshold else "")

@@ -491,8 +491,9 @@ def sort_out(videos, odd):
     videos = videos[usable].drop(columns="reason").astype(types)  # as `read_csv` has
     if "test" not in set(videos["part"]):
         raise ValueError(
-            "No clip is left for the test part. A class needs readable clips of two"
-            " groups or more, and lists must name clips for both parts."
+            "No clip is left to test on. A class needs at least two clips that can be"
+            " read, one to learn from and one to test on; if they have groups, of two"
+            " groups. Lists must name clips for both parts."
         )
     return videos.reset_index(drop=True), aside.astype(str)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolbox.store import check_step, read_json, write_json
+from toolbox.store import check_step, file_of, read_csv, read_json, write_json
 
 BUILT_IN = {
     "mocap": "It's part of this repository: `git checkout data/mocap` restores it.",
@@ -73,6 +73,19 @@ def remember_folder(dataset):
         source.write_text(str(dataset.folder), encoding="utf-8")
 
 
+def was_moved(folder, data):
+    """Whether a folder has one of the videos in the table that was made of another."""
+    if not (data / "videos.csv").exists():
+        return True
+    videos = read_csv(data / "videos.csv")
+    sizes = videos.get("bytes", [None] * len(videos))
+    files = [file_of(folder / video) for video in videos["video"]]
+    return any(
+        file.is_file() and size in (None, file.stat().st_size)
+        for file, size in zip(files, sizes, strict=True)
+    )
+
+
 def find_dataset(choice, course, advice=ADVICE):
     """The Dataset that a choice names; errors as in `open_dataset`."""
     course = Path(course).resolve()
@@ -95,7 +108,7 @@ def find_dataset(choice, course, advice=ADVICE):
     source = data / "source.txt"
     if not built_in and source.exists():
         earlier = Path(source.read_text(encoding="utf-8"))
-        if earlier != folder and earlier.exists():  # else it was moved
+        if earlier != folder and (earlier.exists() or not was_moved(folder, data)):
             raise ValueError(
                 f"{data} holds what was made of {earlier}. Rename {folder}, or remove"
                 f" what was made with `make clean DATASET={folder.name}`."

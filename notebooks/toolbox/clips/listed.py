@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 from toolbox.store import FRAGMENT
@@ -27,7 +28,8 @@ SEGMENTS = {  # names that BORIS, ELAN and others give
     "|end time - ss.msec|end time - hh:mm:ss.ms",
     "class": "class|label|behavior|behaviour|action|annotation",
 }
-TIME = re.compile(r"((?:\d+:)?\d+:)?(\d+(?:[.,]\d+)?)")  # h:mm:ss.ms, or seconds
+# h:mm:ss.ms, mm:ss, or seconds
+TIME = re.compile(r"((?:\d+:)?\d+:(?=[0-5]?\d(?!\d)))?(\d+(?:[.,]\d+)?)")
 
 
 def path_key(video):
@@ -185,7 +187,7 @@ def read_segments(folder, files):
     the columns of SEGMENTS, see `read_rows`: a video in the table's folder or below it
     (see `finder`), and when the part starts and ends, see `seconds_in`.
     """
-    rows, named, beside = [], set(), set()
+    rows, named, beside, spelled = [], set(), set(), {}
     for table in filter(is_segments, files):
         home = table[: -len(SEGMENTS_CSV)]
         below = (file for file in files if file.startswith(home) and file != table)
@@ -203,10 +205,36 @@ def read_segments(folder, files):
             elif not why:
                 seen.add(part)
             place = f"{table}, line {row['line']}"
-            rows.append((row["class"], part, why and f"{place}: {why}"))
+            label = spelled.setdefault(row["class"].casefold(), row["class"])
+            rows.append((label, part, why and f"{place}: {why}"))
+    tell_of_overlaps([(label, part) for label, part, why in rows if not why])
     why = "segments.csv, beside it, names no part of it"
     rows += [("", file, why) for file in sorted(beside - named)]
     return rows, named | beside
+
+
+def tell_of_overlaps(parts):
+    """Print a line if parts of a video overlap parts of another class.
+
+    parts: pairs of class and path with its times.
+    """
+    spans = []
+    for label, part in parts:
+        times = FRAGMENT.search(part)
+        start, end = float(times["start"]), float(times["end"])
+        spans.append((FRAGMENT.sub("", part), start, end, label))
+    spans.sort()
+    torn = [
+        one
+        for one, other in pairwise(spans)
+        if one[0] == other[0] and one[2] > other[1] and one[3] != other[3]
+    ]
+    if torn:
+        video, start, end, label = torn[0]
+        example = f"{label} in {video} from {start:g} to {end:g} s"
+        print(
+            f"segments.csv: {len(torn)} overlap the next, of another class: {example}"
+        )
 
 
 def is_segments(file):

@@ -38,7 +38,10 @@ def report_of(model, clips, labels, groups, train, per_second, keep, interval):
         table = table[["recall"]].sort_values("recall")
     shown = table.to_string(formatters={"recall": "{:.0%}".format}, na_rep="-")
     trust = how_far(right, groups[test], groups[train], groups, interval)
-    return "\n".join([text, trust, shown, refusing(model, *learned, threshold)])
+    untested = ", ".join(sorted(set(labels) - set(labels[test])))
+    untested = [f"No clip was held out of: {untested}."] if untested else []
+    last = refusing(model, *learned, threshold)
+    return "\n".join([text, trust, *untested, shown, last])
 
 
 def how_far(right, groups, learned, everywhere, interval):
@@ -47,9 +50,11 @@ def how_far(right, groups, learned, everywhere, interval):
     interval: function of `right` and `groups` that returns (low, high).
     """
     if not are_given(everywhere):
+        some = pd.Series(everywhere).duplicated(keep=False).any()
+        who = "Most clips were given no group" if some else "No groups were given"
         return (
-            "No groups were given, so clips of one afternoon may be on both sides:"
-            " expect less on\nnew footage. A folder for each day, or groups.csv, tells."
+            f"{who}, so clips of one afternoon may be on both sides: expect less on\n"
+            "new footage. A folder for each day, or groups.csv, tells."
         )
     if known := np.isin(groups, learned).sum():
         return f"Of {known} of them it learned the group: expect less on new footage."
@@ -86,8 +91,10 @@ def refusing(model, clips, labels, groups, threshold):
     if not are_given(groups):
         return f'"{NONE}" is never said: that takes groups to set, too.'
     if not threshold:
-        why = "fewer than ten clips can be judged without their group by a classifier"
-        return f'"{NONE}" is not judged: {why} of their class and another.'
+        return (
+            f'"{NONE}" can\'t be tried on so few groups: of ten clips, a classifier'
+            " must\nhave learned the class, and another one, from other groups."
+        )
     text = f'"{NONE}" is said where no class reaches {threshold:.0%}'
     if len(set(labels)) > MOST_CLASSES:
         return f"{text}."

@@ -14,7 +14,7 @@ NAMES = {
     "kinetics": "kinetics_clips",
     "ray_cluster": "check_seats start_ray",
     "saved_model": """
-        LITERT_FILE MODEL SavedClassifier compare_litert head_of one_model
+        FORMAT LITERT_FILE MODEL SavedClassifier compare_litert head_of one_model
         save_classifier
     """,
     "sequences": "SequenceNetwork padded warm_up_and_cosine",

@@ -69,7 +69,8 @@ def write_subtitles(segments, path, late=0):
     blocks = []
     for number, row in enumerate(segments.to_dict("records"), 1):
         start, end = (clock(row[name] + late) for name in ("start", "end"))
-        text = f"{row['class']} {row['probability']:.0%}"
+        sure = f" {row['probability']:.0%}" if row["class"] != NONE else ""
+        text = row["class"] + sure
         blocks.append(f"{number}\n{start} --> {end}\n{text}\n")
     with whole(path) as temporary:
         temporary.write_text("\n".join(blocks), encoding="utf-8")

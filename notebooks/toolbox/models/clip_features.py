@@ -138,7 +138,8 @@ def rows_seen(path, classifier, about, kept=None, bar=None):
     if kept is None:
         yield from looked_at(path, classifier, about, bar)
         return
-    of = path, classifier.facts["sees"], classifier.facts["per_second"]
+    facts = classifier.facts
+    of = path, facts["sees"], facts["per_second"], classifier.path.name
     if not is_made(kept, *of):
         writing = making(kept, *of, about=about)
         with writing as unfinished, open(unfinished, "wb") as file:

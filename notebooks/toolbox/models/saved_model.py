@@ -28,6 +28,7 @@ MODEL, LITERT_FILE, SMALL_FILE, SCRIPT = (
     "use_classifier.py",
 )
 FACTS = "classifier.json"  # in the file for LiteRT
+FORMAT = 1  # of the facts: another one can't be used
 
 
 class SavedClassifier:
@@ -53,10 +54,16 @@ class SavedClassifier:
         except (zipfile.BadZipFile, KeyError, ValueError):
             why = "is not a classifier that the course saved, or is damaged"
             raise ValueError(f"{self.path} {why}.") from None
+        if self.facts.get("format") != FORMAT:
+            why = "is of another version of the course: train it again"
+            raise ValueError(f"{self.path} {why}.")
 
     @cached_property
     def runners(self):
-        interpreter = open_litert(self.path)
+        try:
+            interpreter = open_litert(self.path)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"{self.path} is damaged ({error}).") from None
         return {name: interpreter.get_signature_runner(name) for name in PARTS}
 
     def run(self, part, array):
@@ -93,7 +100,7 @@ def save_classifier(folder, model, facts, of=(), functions=()):
     with whole(folder / SCRIPT) as temporary:
         temporary.write_text(script_with(functions), encoding="utf-8")
     with making(folder / LITERT_FILE, *of) as temporary:
-        write_litert(model, temporary, facts)
+        write_litert(model, temporary, facts | {"format": FORMAT})
 
 
 def script_with(functions):

@@ -6,6 +6,7 @@ Needs Python 3.11 or newer and: pip install ai-edge-litert av numpy opencv-pytho
 import json
 import sys
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -41,7 +42,7 @@ def seen_in(path, per_second, look):
     features, before, starts = [], None, []
     with av.open(f"file:{path}") as video:
         stream = video.streams.video[0]
-        for frame in video.decode(stream):
+        for frame in frames_of(video, stream):
             starts.append(frame.time)
             # what is shown at each moment; times may be rounded
             while before and len(features) / per_second < frame.time - starts[0] - 6e-4:
@@ -51,6 +52,13 @@ def seen_in(path, per_second, look):
         while len(features) / per_second < end - 6e-4:
             features.append(look(squeezed(before)))
     return np.stack(features), end
+
+
+def frames_of(video, stream):
+    """Yield the frames that can be decoded."""
+    for packet in video.demux(stream):
+        with suppress(av.FFmpegError):
+            yield from packet.decode()
 
 
 def squeezed(frame):
@@ -66,7 +74,10 @@ def main(video, classifier=None):
     for path, what in ((classifier, "classifier"), (video, "video")):
         if not Path(path).is_file():
             sys.exit(f"There is no {what} {path}.")
-    facts, look, judge = load(classifier)
+    try:
+        facts, look, judge = load(classifier)
+    except (KeyError, RuntimeError, ValueError, zipfile.BadZipFile):
+        sys.exit(f"{classifier} is not a classifier of the course, or is damaged.")
     rate, size = facts["per_second"], facts["size"]
     try:
         features, end = seen_in(video, rate, look)

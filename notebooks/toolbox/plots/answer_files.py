@@ -12,6 +12,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 COPY, FILES = "annotated.mp4", ("timeline.csv", "timeline.srt", "timeline.jpg")
+COLUMNS = [
+    *("video", "class", "probability", "next", "next_probability", "seconds"),
+    *("segments", "note", "summary", "problem", "classifier", "answered"),
+]
 
 
 def write_answer(path, answer, facts, folder, *of):
@@ -45,33 +49,43 @@ def write_answer(path, answer, facts, folder, *of):
 
 
 def row_of(path, answer, facts):
-    """The answer to a video as a dict: video (its path); class, the one with the most
-    time, and its probability; next, the likeliest beside it, and next_probability;
-    seconds; segments (how many); summary (to be read); problem (what was odd, or "");
-    classifier (its name, and when it was made); answered (when).
+    """The answer to a video as a dict of COLUMNS: video (its path); class, the one with
+    the most time in which something moves, and its mean probability (of "none of
+    these", that of the likeliest class of each moment); next, the likeliest class
+    beside it, and next_probability; seconds; segments (how many); note (what to
+    beware of); summary (to be read); problem (what was odd, or ""); classifier (its
+    name, and when it was made); answered (when).
     """
     segments, classes = answer.segments, facts["classes"]
-    seconds, lasts = seconds_of(segments), segments["end"] - segments["start"]
-    name, mean = seconds.index[0], answer.moments.mean(axis=0)
-    own = segments["class"] == name
-    chance = np.average(segments["probability"][own], weights=lasts[own])
-    order = [k for k in np.argsort(-mean) if classes[k] != name][:2]
-    others = [(classes[k], round(float(mean[k]), 4)) for k in order]
+    seconds, mean = seconds_of(segments), answer.moments.mean(axis=0)
+    moving = segments[segments["note"] == ""]
+    name = seconds_of(moving if len(moving) else segments).index[0]
+    means = dict(zip(classes, map(float, mean), strict=True))
+    chance = means.get(name, float(answer.moments.max(axis=1).mean()))
+    others = sorted((one for one in classes if one != name), key=means.get)[:-3:-1]
     summary = f"{name} {chance:.0%}"
     if len(seconds) > 1:
         parts = (f"{one} {lasted:.1f} s" for one, lasted in seconds.items())
         summary = f"{', '.join(parts)} ({len(segments)} segments)"
     elif name == NONE:
-        parts = ", ".join(f"{one} {mean:.0%}" for one, mean in others)
+        parts = ", ".join(f"{one} {means[one]:.0%}" for one in others)
         summary = f"{NONE}: {parts} ({facts['threshold']:.0%} needed)"
-    if still := lasts[segments["note"] != ""].sum():
-        what = "it" if still > 0.99 * lasts.sum() else f"{still:.1f} s of it"
-        summary += f"; {what} hardly moves, compared with what was learned from"
-    if fingerprint(path) in facts["learned"]:
-        summary += "; this video was learned from"
-    row = {"video": str(path), "class": name, "probability": round(float(chance), 4)}
-    row |= {"next": others[0][0], "next_probability": others[0][1]}
+    note = "; ".join(cautions(path, answer, facts))
+    row = {"video": str(path), "class": name, "probability": round(chance, 4)}
+    row |= {"next": others[0], "next_probability": round(means[others[0]], 4)}
     row |= {"seconds": round(answer.seconds, 3), "segments": len(segments)}
-    row |= {"summary": summary, "problem": answer.problem}
+    row |= {"note": note, "summary": summary, "problem": answer.problem}
     row |= {"classifier": f"{facts['name']}, {facts['made']}"}
     return row | {"answered": f"{datetime.now():%Y-%m-%d %H:%M}"}
+
+
+def cautions(path, answer, facts):
+    """What to beware of in an answer: yields text."""
+    lasts = answer.segments["end"] - answer.segments["start"]
+    if still := lasts[answer.segments["note"] != ""].sum():
+        what = "it" if still > 0.99 * lasts.sum() else f"{still:.1f} s of it"
+        yield f"{what} hardly moves, compared with what was learned from"
+    if answer.seconds < (least := facts["size"] / facts["per_second"]):
+        yield f"shorter than the {least:g} s that are judged at once"
+    if fingerprint(path) in facts["learned"]:
+        yield "this video was learned from"
