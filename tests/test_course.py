@@ -50,6 +50,14 @@ def test_the_files_that_notebooks_pass_on_agree(finished, course):
     assert features.dtype == np.float16
     split = pd.read_csv(data / "split.csv")
     assert split["image"].tolist() == table["image"].tolist()
+    by_frame, by_group = (split["split_by_" + unit] for unit in ("frame", "group"))
+    assert by_frame.eq("validation").mean() == pytest.approx(0.2, abs=0.05)
+    assert set(split["class"][by_frame == "validation"]) == set(CLASSES)
+    assert split["group"].groupby(by_group).nunique().to_dict() == {
+        "train": 2,
+        "validation": 1,
+    }
+    assert split.groupby("group")["split_by_group"].nunique().max() == 1
     classes = np.load(data / "classes.npy")
     labels = classes[np.load(data / "labels.npy").argmax(axis=1)]
     assert labels.tolist() == table["class"].tolist()

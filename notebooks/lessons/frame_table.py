@@ -6,40 +6,25 @@ __all__ = ["build_frame_table"]
 # %% ../02_build_frame_csv.ipynb #02-871
 from toolbox.store import is_whole_jpeg
 
-import numpy as np
 import pandas as pd
 
 
 def build_frame_table(folder, videos):
-    """Label the frames in a folder, named `<clip>_frame<k>.jpg`, by the clip that each
-    came from.
+    """Label the frames `<clip>_frame<k>.jpg` in a folder by the clip each came from.
 
     videos: DataFrame of `clip`, `class`, `video`, `group`. Returns two DataFrames:
     image, class, video, group (in the order of `videos`, then of time), and what is
     left out: image, reason. Raises FileNotFoundError if no frame can be used.
     """
-    files = pd.DataFrame(
-        {"image": [path.name for path in folder.glob("*.jpg")]}, dtype=str
-    )
-    files["clip"] = files["image"].str.extract(r"(.+)_frame\d+\.jpg$")
-    files["k"] = files["image"].str.extract(r"(\d+)\.jpg$").astype(float)
-    known = videos[["clip", "class", "video", "group"]].reset_index(names="order")
-    table = files.merge(known, on="clip", how="left").sort_values(
-        ["order", "k", "image"]
-    )
-    whole = np.array(
-        [is_whole_jpeg(folder / image) for image in table["image"]], dtype=bool
-    )
-    table["reason"] = np.where(
-        whole, "", "not a complete JPEG file: run notebook 01 again"
-    )
-    table.loc[table["class"].isna(), "reason"] = "of no known clip"
-    used = table["reason"] == ""
-    if not used.any():
-        raise FileNotFoundError(
-            f"{folder} holds no frames to use. Run notebook 01 first."
-        )
-    left_out = table.loc[~used, ["image", "reason"]].reset_index(drop=True)
-    return table.loc[used, ["image", *known.columns[2:]]].reset_index(
-        drop=True
-    ), left_out
+    images = [path.name for path in folder.glob("*.jpg")]
+    files = pd.DataFrame({"image": images}, dtype=str)
+    files[["clip", "k"]] = files["image"].str.extract(r"(.+)_frame(\d+)\.jpg$")
+    files["whole"] = [is_whole_jpeg(folder / image) for image in images]
+    files = files.astype({"k": float, "whole": bool}).sort_values(["k", "image"])
+    table = videos.merge(files[files["whole"]], on="clip")
+    if table.empty:
+        raise FileNotFoundError(f"{folder} holds no frames. Run notebook 01 first.")
+    left_out = files[~files["image"].isin(table["image"])]
+    why = {True: "of no known clip", False: "not whole: run notebook 01 again"}
+    left_out = left_out[["image"]].assign(reason=left_out["whole"].map(why))
+    return table[["image", "class", "video", "group"]], left_out

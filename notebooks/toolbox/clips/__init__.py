@@ -4,7 +4,8 @@ import lazy_loader
 
 NAMES = {
     "clip_table": """
-        NONE find_videos groups_of has_video_suffix look_through make_video_table
+        NONE find_videos groups_of has_video_suffix hold_out look_through
+        make_video_table
     """,
     "dataset": """
         BUILT_IN choose_dataset find_dataset open_dataset remember_folder
