@@ -16,15 +16,27 @@ CLIPS = [f"v_{label}_{group}_c01" for label in CLASSES for group in GROUPS]
 
 
 def copy_course(root):
-    """Copy the notebooks and the networks' weights into a folder; returns it."""
+    """Copy the notebooks, the clips that notebook 00 shows and the networks' weights
+    into a folder; returns it.
+    """
     from toolbox.models.efficientnet import efficientnet_weights
     from toolbox.models.vgg16 import vgg16_weights
 
-    shutil.copytree(COURSE / "notebooks", root / "notebooks")
+    copy_notebooks(root)
     (root / "weights").mkdir()
     for fetch in (vgg16_weights, efficientnet_weights):
         shutil.copy2(fetch(COURSE / "weights"), root / "weights")
     return root
+
+
+def copy_notebooks(root):
+    """Copy the notebooks, and of mocap what notebook 00 opens with on any dataset."""
+    shutil.copytree(COURSE / "notebooks", root / "notebooks")
+    for name in ("videos", "classifier.tflite"):
+        copy = root / "data" / "mocap" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        source = COURSE / "data" / "mocap" / name
+        (shutil.copytree if source.is_dir() else shutil.copy2)(source, copy)
 
 
 def copy_pocket(root):

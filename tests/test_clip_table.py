@@ -596,6 +596,24 @@ def test_where_nothing_changed_nothing_is_opened_and_the_table_is_the_same(
     assert videos.equals(earlier) and capsys.readouterr().out == ""
 
 
+def test_recordings_csv_says_what_a_clip_was_made_from(pets, monkeypatch):
+    """Also beside a table that was made before; a table of something else is none."""
+    file, earlier = pets / "recordings.csv", earlier_of(pets)
+    file.write_text("microphone,recordings\nleft,7\n")
+    assert "recording" not in make_video_table(pets)[0]
+    lines = [f"{video},00{n}" for n, video in enumerate(PETS[:-1])]
+    file.write_text("\n".join(["video,recording", *lines, "cow/x.avi,moo", ""]))
+    videos, _ = make_video_table(pets)
+    said = dict(zip(videos["video"], videos["recording"], strict=True))
+    assert said == dict(zip(PETS, ["000", "001", "002", "003", "004", ""], strict=True))
+    monkeypatch.setattr("toolbox.clips.clip_table.probe", None)
+    assert make_video_table(pets, earlier=earlier)[0].equals(videos)
+    write_csv(videos, pets / "videos.csv")
+    earlier = read_csv(pets / "videos.csv")
+    assert earlier.equals(videos)
+    assert make_video_table(pets, earlier=earlier)[0].equals(earlier)
+
+
 def test_what_is_new_or_changed_is_opened_and_known_clips_keep_their_part(
     tmp_path, capsys
 ):

@@ -1,9 +1,17 @@
 """The built-in clips as they lie in the repository."""
 
+import csv
+import importlib
+import subprocess
+import sys
 from functools import cache
+
+from toolbox.models import SavedClassifier
+from toolbox.store import fingerprint
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from clips import COURSE
 
@@ -46,3 +54,42 @@ def test_masks_of_the_reversed_class_are_those_of_the_other_in_opposite_order(fo
         twin = MOCAP / "videos" / BACKWARDS[forwards] / f"{backwards}.avi"
         assert frame_count(twin) == frame_count(path)
         assert np.array_equal(masks_of(backwards), masks_of(path.stem)[::-1])
+
+
+def test_each_clip_s_recording_is_the_one_that_the_renderer_takes(monkeypatch):
+    monkeypatch.syspath_prepend(MOCAP / "render")
+    known = importlib.import_module("recordings").recordings()
+    with (MOCAP / "recordings.csv").open(encoding="utf-8") as file:
+        assert [*csv.reader(file)] == [["video", "recording"], *map(list, known)]
+    table = pd.DataFrame(known, columns=["video", "recording"])
+    files = (path.relative_to(MOCAP / "videos").as_posix() for path in VIDEOS)
+    assert table["video"].tolist() == sorted(files)
+    names = table["video"].str.extract(r"(?P<label>\w+)/v_\w+_(?P<rest>g\d+_c\d+)")
+    table = table.join(names)
+    counts = table.groupby("label")["recording"].nunique()
+    assert counts[counts > 1].to_dict() == {"Dance": 2, "GetUp": 2, "LieDown": 2}
+    of_clip = table.set_index(["label", "rest"])["recording"]
+    for forwards, backwards in BACKWARDS.items():
+        assert of_clip[forwards].equals(of_clip[backwards])
+
+
+CALL = """
+import sys
+from toolbox.models import SavedClassifier
+from lessons.own_videos import label_video
+print(*label_video(sys.argv[1], SavedClassifier(sys.argv[2])).segments["class"])
+print("tensorflow" in sys.modules)
+"""
+
+
+def test_the_small_classifier_names_notebook_00_s_clip_without_tensorflow():
+    """It has learned from the training clips, and from no other."""
+    path = MOCAP / "classifier.tflite"
+    lists = (MOCAP / "trainlist01.txt").read_text().split()[::2]
+    learned = {fingerprint(MOCAP / "videos" / name) for name in lists}
+    assert set(SavedClassifier(path).facts["learned"]) == learned
+    clip = MOCAP / "videos" / "LieDown" / "v_LieDown_g03_c01.avi"
+    command = [sys.executable, "-c", CALL, clip, path]
+    folder = COURSE / "notebooks"
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.stdout.split() == ["LieDown", "False"], done.stderr

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-import shutil
 import zipfile
 
 from toolbox.clips.clip_table import make_video_table
@@ -14,7 +13,6 @@ from toolbox.store.files import read_csv
 import numpy as np
 import pytest
 from clips import (
-    COURSE,
     UCF101_LISTS,
     kill_when,
     needs_ucf101_lists,
@@ -22,7 +20,7 @@ from clips import (
     write_clip,
 )
 from loopback import serving
-from pocket import run_tool
+from pocket import copy_notebooks, run_tool
 
 CLASSES = ("Archery", "Basketball", "HandstandPushups", "Punch")
 TEST_GROUPS = {1: range(1, 8), 2: range(8, 15), 3: range(15, 22)}  # of the splits
@@ -189,9 +187,7 @@ def test_notebook_00_fetches_and_tables_a_part(server, contents, monkeypatch, tm
     looks = [write_clip(tmp_path / f"{n}.avi", look=n).read_bytes() for n in range(4)]
     contents = {clip: looks[CLASSES.index(clip.split("/")[0])] for clip in contents}
     offer_ucf101(server, contents, monkeypatch)
-    notebooks = tmp_path / "notebooks"
-    shutil.copytree(COURSE / "notebooks" / "toolbox", notebooks / "toolbox")
-    shutil.copy(COURSE / "notebooks" / "00_get_the_videos.ipynb", notebooks)
+    copy_notebooks(tmp_path)
     knobs = "--set", "CLASSES=['Archery', 'Punch']", "--dataset", "ucf101"
     process = run_tool("run_course.py", tmp_path, "--notebooks", "00", *knobs)
     assert process.returncode == 0, process.stdout + process.stderr

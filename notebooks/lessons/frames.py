@@ -12,10 +12,8 @@ from toolbox.store import write_jpeg
 
 def sample_frames(path, per_second=1, problems=None):
     """Yield the frames of a clip nearest to 0, 1 / per_second, 2 / per_second, ...
-    seconds, none twice, as BGR uint8 arrays (height, width, 3), one at a time.
-
-    problems: a list; what was odd about the clip is appended to it in the end, as text.
-    Raises ValueError if the clip can't be opened.
+    seconds, none twice, as BGR uint8 arrays (height, width, 3). What was odd is added
+    to the list `problems`, as text. Raises ValueError if the clip can't be opened.
     """
     with open_video(path) as video:
         k = 0
@@ -31,9 +29,8 @@ def sample_frames(path, per_second=1, problems=None):
 # %% ../01_extract_frames.ipynb #01-f5d
 def extract_clip(path, clip, folder, per_second=1):
     """Write the sampled frames of a video into a folder, as `<clip>_frame<k>.jpg`.
-
-    Returns how many were written, and what was odd (text, or ""). Raises ValueError if
-    the clip can't be read, OSError if the disk fails.
+    Returns how many, and what was odd (text, or ""). Raises ValueError if the clip
+    can't be read, OSError if the disk fails.
     """
     count, problems = 0, []
     for frame in sample_frames(path, per_second, problems):

@@ -17,7 +17,8 @@ from itertools import combinations
 import numpy as np
 
 from motions import ACTIONS, JOINT_SLICES, mirror, play_on, sample
-from render import CLIPS, GROUPS, recording_of, style_of, take_of
+from recordings import CLIPS, GROUPS, take_of
+from render import recording_of, style_of
 from styles import AS_RECORDED, inverse, multiply, rotation_vector, style_motion, warp
 
 STEPS = 40  # poses in one pass of a recording

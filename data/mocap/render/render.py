@@ -2,9 +2,9 @@
 2 ...]
 
 Writes data/mocap/videos/<Class>/v_<Class>_g<NN>_c<NN>.avi,
-data/mocap/masks/v_<Class>_g<NN>_c<NN>.png and the class and split lists beside them.
-Clips that are there already are left alone, so an interrupted run can simply be started
-again.
+data/mocap/masks/v_<Class>_g<NN>_c<NN>.png and beside them the class and split lists and
+the recordings. Clips that are there already are left alone, so an interrupted run can
+simply be started again.
 """
 
 import argparse
@@ -22,23 +22,17 @@ import pybullet
 import pybullet_data
 
 from motions import ACTIONS, FPS, load_motion, move_on_ground, plan_poses
-from places import BUILDERS, place_of_group
+from places import place_of_group
+from recordings import CLIPS, DATA_FOLDER, GROUPS, clip_name, take_of, write_recordings
 from scene import HEIGHT, WIDTH, Camera, Stage
 from styles import STYLES, style_motion, warp
 
-DATA_FOLDER = Path(__file__).resolve().parent.parent
-GROUPS = range(1, len(BUILDERS) + 1)
-CLIPS = range(1, 4)
 TEST_GROUPS = (1, 2, 3)
 QUANTIZER = 12
 KEYFRAME_EVERY = 125
 MASK_EVERY = 5
 MASK_WIDTH, MASK_HEIGHT = 160, 120
 EDGE_MARGIN = 0.14
-
-
-def clip_name(label, group, clip):
-    return f"v_{label}_g{group:02d}_c{clip:02d}.avi"
 
 
 def smooth(track, seconds):
@@ -117,12 +111,6 @@ def faces_about(label, group, clip):
     other draws.
     """
     return zlib.crc32(f"{clip_name(label, group, clip)} turned".encode()) % 2 == 1
-
-
-def take_of(label, group, clip):
-    """Name of a clip's recording."""
-    takes = ACTIONS[label].takes
-    return takes[(group + clip) % len(takes)]
 
 
 def style_of(label, group, clip):
@@ -344,6 +332,7 @@ def main():
     ]
     options.out.mkdir(parents=True, exist_ok=True)
     write_lists(options.out)
+    write_recordings(options.out)
     started = time.time()
     share_rows = []
     with multiprocessing.get_context("spawn").Pool(

@@ -11,10 +11,14 @@ from pathlib import Path, PurePosixPath
 
 from toolbox.clips.listed import (
     PART,
+    PATH,
+    finder,
     is_segments,
     parts_in_lists,
+    path_key,
     read_groups,
     read_lists,
+    read_rows,
     read_segments,
 )
 from toolbox.clips.read import probe, result_or_problem
@@ -40,6 +44,7 @@ VIDEO = re.compile(
 )
 FACTS = ["frames", "fps", "width", "height"]  # of `probe`
 GROUP = re.compile(r"_g(\d+)(?=_)", re.IGNORECASE)
+RECORDINGS = {"video": PATH, "recording": "recording"}  # columns, and their names
 
 
 def find_videos(folder):
@@ -277,6 +282,21 @@ def groups_of(videos, span_classes=None, listed=None):
     return groups
 
 
+def recordings_of(folder, videos):
+    """The recording of a movement that each clip is made from, by `recordings.csv` in a
+    dataset's folder (columns video, recording): a list of text, "" where it says none;
+    None where no such table is there. videos: DataFrame with `video`.
+    """
+    try:
+        rows = read_rows(folder / "recordings.csv", RECORDINGS, "Walk/a.avi,walk")
+    except (FileNotFoundError, ValueError):  # not there, or a table of something else
+        return None
+    keys = [path_key(video) for video in videos["video"]]
+    find = finder(keys)
+    recording_of = {find(row["video"]): row["recording"] for row in rows}
+    return [recording_of.get(key, "") for key in keys]
+
+
 def sha256_of(path):
     """The SHA-256 of a file, as hexadecimal text."""
     with path.open("rb") as file:
@@ -431,8 +451,9 @@ def make_video_table(
     groups_span_classes: as in `groups_of`; earlier: the table of clips that was made of
     the folder before: clips that it has aren't opened again, and keep their part, see
     `draw_on`. Returns two DataFrames: `videos` (clip, class, group, part, video,
-    frames, fps, width, height, bytes) and `unreadable` (video, class, reason), with
-    clips that are only in a list, or in none. Raises ValueError if fewer than two
+    recording where known, see `recordings_of`, frames, fps, width, height, bytes) and
+    `unreadable` (video, class, reason), with clips that are only in a list, or in none.
+    Raises ValueError if fewer than two
     classes have clips to train on, or none is left for the test part.
     """
     videos, odd = look_through(dataset_folder)
@@ -463,6 +484,8 @@ def make_video_table(
         parts[:] = "train"
         parts[readable] = draw(*drawn) if earlier is None else draw_on(*drawn, earlier)
     videos.insert(3, "part", parts)
+    if recordings := recordings_of(dataset_folder, videos):
+        videos["recording"] = recordings
     videos, unreadable = sort_out(pd.concat([videos, details], axis=1), odd)
     warn_of_groups(videos, copies)
     warn_of_copies(videos, copies)
@@ -488,6 +511,7 @@ def sort_out(videos, odd):
         )
     types = dict.fromkeys(["frames", "width", "height", "bytes"], int)
     types |= dict.fromkeys(["clip", "class", "group", "part", "video"], str)
+    types |= dict.fromkeys(videos.columns.intersection(["recording"]), str)
     videos = videos[usable].drop(columns="reason").astype(types)  # as `read_csv` has
     if "test" not in set(videos["part"]):
         raise ValueError(

@@ -54,7 +54,7 @@ def remove(path):
 
 TEXT = """
     answered class classifier clip group image label next note part predicted problem
-    reason summary video
+    reason recording summary video
 """
 
 
