@@ -58,6 +58,7 @@ test-all: test
 	git checkout-index --all --prefix=$(FRESH)/
 	cp $(WEIGHTS) $(FRESH)/weights/
 	$(FRESH_RUN)/run_course.py --notebooks all
+	$(FRESH_RUN)/run_course.py --notebooks solutions
 	$(FRESH_RUN)/compare_outputs.py
 
 weights/vgg16%: | .venv/installed

@@ -30,13 +30,16 @@ def test_others_are_told_with_their_range(knob):
 
 @pytest.mark.parametrize("path", sorted((COURSE / "notebooks").glob("*.ipynb")))
 def test_the_ranges_that_a_page_prints_are_those_it_checks(path):
-    """The range stands in the comment above a knob: "(4 to 64)", "(FRAMES to 128)"."""
+    """The range stands in the comment above a knob or behind it: "(4 to 64)",
+    "(FRAMES to 128)".
+    """
     cells = [c for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
     [page] = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
     values, printed, checked = {}, {}, {}
     exec(page, values)
-    for comment, name in re.findall(r"((?:^#.*\n)+)^(\w+) =", page, re.MULTILINE):
-        text = comment.replace("\n# ", " ")
+    knobs = re.findall(r"((?:^#.*\n)*)^(\w+) = (.*)", page, re.MULTILINE)
+    for above, name, behind in knobs:
+        text = above.replace("\n# ", " ") + behind.partition("#")[2]
         if ends := re.search(r"\(([\w.]+) to ([\d.]+)[;,)]", text):
             printed[name] = [eval(end, values) for end in ends.groups()]
     checks = "\n".join(c.source for c in cells if "check_knobs(" in c.source)

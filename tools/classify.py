@@ -233,8 +233,8 @@ def answer(source, classifier, home):
         rows = read_csv(path).to_dict("records") if path.exists() else []
         rows = [old for old in rows if old["video"] != row["video"]] + [row]
         table = pd.DataFrame(rows, columns=COLUMNS).astype({"segments": "Int64"})
-        text = ["next", "note", "summary", "problem", "classifier", "answered"]
-        write_csv(table.fillna(dict.fromkeys(text, "")), path)
+        text = table[["next", "note", "summary", "problem", "classifier", "answered"]]
+        write_csv(table.assign(**text.astype(object).fillna("")), path)
     return bool(row["class"])
 
 

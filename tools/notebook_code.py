@@ -42,7 +42,8 @@ def why_stale(path):
 
 
 if __name__ == "__main__":
-    stale = {path.name: why_stale(path) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
+    pages = sorted([*NOTEBOOKS.glob("*.ipynb"), *NOTEBOOKS.glob("solutions/*.ipynb")])
+    stale = {str(page.relative_to(NOTEBOOKS)): why_stale(page) for page in pages}
     for name, reason in stale.items():
         print(f"{name}: {reason or 'outputs are fresh'}")
     sys.exit(any(stale.values()) and "Run `make outputs`.")

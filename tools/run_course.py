@@ -59,7 +59,8 @@ def parse_options():
     add, given = parser.add_argument, os.environ.get
     text = '"mocap", "ucf101" or a folder of class folders (default: the last choice)'
     add("--dataset", default=given("DATASET"), help=text)
-    text = f'such as "04 05", or "all" (default: "{PART_ONE}"; in place: all)'
+    text = '"04 05", "all", or "solutions" of exercises'
+    text += f' (default: "{PART_ONE}"; in place: all)'
     add("--notebooks", default=given("NOTEBOOKS"), help=text)
     text = "set knobs in all notebooks that have them: \"SEED=5, CLASSES=['Walk']\""
     add("--set", dest="knobs", action="append", metavar="KNOBS", help=text)
@@ -103,11 +104,13 @@ def number_of(path):
 
 def choose_notebooks(everything, numbers):
     """The paths, out of all notebooks, that the numbers name ("04 05" or "04,05");
-    for "all", those whose packages are there.
+    for "all", those whose packages are there, and for "solutions", those of exercises.
     """
     wanted = numbers.replace(",", " ").split()
     if wanted == ["all"]:
         return without_extras(everything)
+    if wanted == ["solutions"]:
+        return sorted(everything[0].parent.glob("solutions/*.ipynb"))
     if unknown := set(wanted) - set(map(number_of, everything)):
         there, numbers = ", ".join(path.stem for path in everything), sorted(unknown)
         sys.exit(f"There is no notebook {' '.join(numbers)}; there are: {there}.")
@@ -150,6 +153,7 @@ def dataset_name(options, chosen):
     for, else what notebook 00 says, if it runs, else the one that it chose last.
     """
     choice, first = options.dataset, number_of(chosen[0]) == "00"
+    first = first and "DATASET" in knobs_of(chosen[0])  # the page, not its answers
     if first and (not choice or choice in BUILT_IN):  # notebook 00 finds or fetches it
         choice = choice or ast.literal_eval(knobs_of(chosen[0])["DATASET"])
         return Path(choice).expanduser().name
@@ -180,9 +184,11 @@ def run_notebook(path, options, folder):
     """
     given = options.knobs | ({"DATASET": options.dataset} if options.dataset else {})
     names = knobs_of(path) if given else {}
+    target = folder / path.relative_to(options.course / "notebooks")
+    target.parent.mkdir(exist_ok=True)
     notebook = execute_notebook(
         path,
-        folder / path.name,
+        target,
         {name: value for name, value in given.items() if name in names},
         kernel_name="python3",
         language="python",
@@ -194,7 +200,7 @@ def run_notebook(path, options, folder):
     results = options.course / "data" / folder.name / "results.json"
     rows = recorded(results, number_of(path))
     tidy(notebook, code_sha256=code_digest(notebook), results=rows)
-    for place in [folder / path.name, *[path] * options.in_place]:
+    for place in [target, *[path] * options.in_place]:
         nbformat.write(notebook, place)
 
 

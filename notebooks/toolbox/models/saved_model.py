@@ -100,7 +100,7 @@ def save_classifier(folder, model, facts, of=(), functions=()):
     with whole(folder / SCRIPT) as temporary:
         temporary.write_text(script_with(functions), encoding="utf-8")
     with making(folder / LITERT_FILE, *of) as temporary:
-        write_litert(model, temporary, facts | {"format": FORMAT})
+        write_litert(model, temporary, facts)
 
 
 def script_with(functions):
@@ -137,7 +137,7 @@ def write_litert(model, path, facts, small=False):
         converter.optimizations = [tf.lite.Optimize.DEFAULT] if small else []
         path.write_bytes(converter.convert())
     with zipfile.ZipFile(path, "a") as file:
-        file.writestr(FACTS, json.dumps(facts))
+        file.writestr(FACTS, json.dumps(facts | {"format": FORMAT}))
 
 
 def head_of(fitted, describe, shape, classes):
