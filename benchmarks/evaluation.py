@@ -1,12 +1,10 @@
 """Notebook 05's evaluation as one function, for the comparisons here."""
 
 from toolbox.clips import extract_frames
-
-import numpy as np
+from toolbox.models import extract_features, predict_features
 
 from lessons.frame_table import build_frame_table
 from lessons.frames import extract_clip
-from lessons.transfer import FeatureBatches, extract_features
 from lessons.voting import majority_vote
 
 
@@ -24,9 +22,7 @@ def vote(videos, source, network, head, scale, folder):
     extract_features(
         [frames_folder / image for image in table["image"]], network, target
     )
-    unused = np.zeros((len(table), 1))  # labels, which predicting doesn't need
-    batches = FeatureBatches(target, np.arange(len(table)), unused, scale)
-    probabilities = head.predict(batches, verbose=0)
+    probabilities = predict_features(head, target, scale)
     rows = table.groupby("video").indices
     votes = {video: majority_vote(probabilities[mine]) for video, mine in rows.items()}
     return [votes.get(video) for video in videos["video"]], len(table)

@@ -14,18 +14,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from toolbox.models import Backbone, FusedAdam, vgg16_backbone
+from toolbox.models import (
+    Backbone,
+    FeatureBatches,
+    FusedAdam,
+    extract_features,
+    train_head,
+    vgg16_backbone,
+)
 
 import keras
 import numpy as np
 
-from lessons.transfer import (
-    FeatureBatches,
-    divide_by_255,
-    extract_features,
-    make_head,
-    train_head,
-)
+from lessons.transfer import divide_by_255, make_head
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

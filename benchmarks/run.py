@@ -21,7 +21,13 @@ from functools import partial
 from pathlib import Path
 
 from toolbox.clips import extract_frames, load_frame, make_video_table, open_dataset
-from toolbox.models import FusedAdam, efficientnet_backbone, look_at, vgg16
+from toolbox.models import (
+    FusedAdam,
+    efficientnet_backbone,
+    extract_features,
+    look_at,
+    vgg16,
+)
 from toolbox.models.efficientnet import CHOSEN, build_efficientnet
 from toolbox.models.engine import part_of
 
@@ -160,7 +166,7 @@ def compare_features(paths, network, recipe_base, folder, rounds):
         target = folder / f"features_{turn}.npy"
         taken, their_features = timed(recipe_2019.extract_features, paths, recipe_base)
         theirs.append(taken)
-        taken, _ = timed(transfer.extract_features, paths, network, target)
+        taken, _ = timed(extract_features, paths, network, target)
         ours.append(taken)
     report("features", theirs, ours)
     our_features = np.load(target)

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from toolbox.models.training import FusedAdam
+from toolbox.models.frame_features import FeatureBatches
+from toolbox.models.training import FusedAdam, train_head
 from toolbox.store.files import save_array
 
 import keras
 import numpy as np
-
-from lessons.transfer import FeatureBatches, train_head
 
 
 def small_features(folder):

@@ -33,7 +33,9 @@ def test_the_results_name_their_protocol(finished, results):
     assert (vote["level"], vote["part"], vote["n"]) == ("video", "test", 6)
     assert vote["chance"] == pytest.approx(1 / len(CLASSES))
     assert f"{vote['accuracy']:.3f}" in finished.stdout
-    sure = (results["groups"] > 1) & (results["method"] != "majority class")
+    bare = results["method"] == "majority class"  # nothing varies
+    bare |= (results["method"] == "dense head") & (results["part"] == "validation")
+    sure = (results["groups"] > 1) & ~bare
     assert (results[sure]["low"] <= results[sure]["accuracy"]).all()
     assert (results[sure]["accuracy"] <= results[sure]["high"]).all()
     assert results[~sure][["low", "high"]].isna().all(axis=None)

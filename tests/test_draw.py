@@ -5,9 +5,11 @@ import html
 import io
 import re
 
+from toolbox.page.folded import folded
 from toolbox.plots import scores
-from toolbox.plots.frames import animate, show_frames
+from toolbox.plots.frames import animate, show_frames, show_votes
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -110,3 +112,19 @@ def test_intervals_are_drawn_from_above_as_the_rows_come():
     interval, found, beside, _ = (line.get_xydata() for line in axis.lines)
     assert interval.tolist() == [[0.4, 0], [0.6, 0]]
     assert found.tolist() == [[0.5, 0], [0.7, 1]] and beside[1].tolist() == [0.8, 1]
+
+
+def test_frames_say_what_they_vote_for(tmp_path):
+    """Of pixels, and of files; the first five."""
+    cv2.imwrite(str(tmp_path / "a.jpg"), frame_of(8, 8))
+    frames = [tmp_path / "a.jpg", *[frame_of(8, 8)] * 6]
+    said = np.tile([0.25, 0.75], (7, 1))
+    figure = show_votes(frames, said, np.array(["Run", "Walk"]), "Walk")
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == ["Walk, 75%"] * 5 and figure.get_suptitle() == "Walk"
+
+
+def test_a_folded_table_opens_by_its_summary():
+    page = folded("a < b", pd.DataFrame({"engine": ["x"], "frames/s": [12.345]})).data
+    assert page.startswith("<details><summary>a &lt; b</summary><table")
+    assert "12.3<" in page

@@ -5,6 +5,7 @@ import pickle
 
 from toolbox.models import efficientnet
 from toolbox.models.efficientnet import SIZES, efficientnet_weights, preprocess_input
+from toolbox.models.imagenet import imagenet_classes, named_by_imagenet
 from toolbox.page import in_threads
 
 import cv2
@@ -37,6 +38,15 @@ def test_the_weights_are_genuine(weights_folder, lite, cat, coffee):
         pixels = preprocess_input(square(getattr(skimage.data, name)(), SIZES[lite][2]))
         [said] = model.predict(pixels, verbose=0)
         assert said.argmax() == number and said.max() == pytest.approx(sure, abs=0.01)
+
+
+def test_pictures_get_names_of_imagenets_classes(weights_folder):
+    names = imagenet_classes()
+    assert len(names) == len(set(names)) == 1000
+    known = skimage.data.cat(), skimage.data.coffee()
+    pictures = [square(picture, 224)[0] for picture in known]
+    named = named_by_imagenet(weights_folder, pictures)
+    assert named == ["Egyptian cat, 40%", "espresso, 94%"]
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,16 @@
 
 from itertools import combinations_with_replacement, permutations
 
-from toolbox.evaluation.intervals import difference_over_groups, verdict
+from toolbox.evaluation.intervals import (
+    difference_over_groups,
+    interval_over_groups,
+    measured,
+    verdict,
+)
 
 import numpy as np
 import pytest
 from scipy import stats
-
-from lessons.voting import interval_over_groups
 
 CLIPS = 42  # in each simulated group, as in the built-in dataset's test part
 
@@ -69,6 +72,15 @@ def test_groups_that_are_exactly_alike_do_not_promise_certainty(half):
 @pytest.mark.parametrize("interval", [interval_over_groups, difference_over_groups])
 def test_one_group_has_no_interval(interval):
     assert interval([True, False, True], ["g01"] * 3) == (None, None)
+
+
+def test_a_row_of_results_names_its_protocol():
+    correct = np.array([True, True, False, True, False, False])
+    row = measured("vote", "video", "test", correct, list("aaabbb"), 0.25)
+    low, high = row.pop("low"), row.pop("high")
+    assert 0 <= low < 0.5 < high <= 1
+    expected = {"method": "vote", "level": "video", "part": "test", "accuracy": 0.5}
+    assert row == expected | {"n": 6, "groups": 2, "chance": 0.25}
 
 
 # All ways in which three groups can turn out, each with its probability, so nothing is

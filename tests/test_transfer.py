@@ -1,13 +1,19 @@
 """Notebook 04: frames for the network, features on disk, batches and the head."""
 
 from toolbox.clips.read import load_frame, to_network_size
+from toolbox.models.frame_features import (
+    FeatureBatches,
+    extract_features,
+    predict_features,
+)
 from toolbox.models.vgg16 import vgg16_backbone
 from toolbox.store.files import save_array, write_jpeg
 
+import keras
 import numpy as np
 import pytest
 
-from lessons.transfer import FeatureBatches, divide_by_255, extract_features, make_head
+from lessons.transfer import divide_by_255, make_head
 
 
 def write_picture(path, seed):
@@ -109,6 +115,16 @@ def test_rows_come_in_order_or_in_another_order_in_each_epoch_of_a_seed(batches_
     assert all(sorted(order) == sorted(ROWS) for order in orders)
     assert orders[2:4] == orders[4:6] != orders[6:]
     assert len({tuple(sorted(order[:10])) for order in orders}) == 5
+
+
+def test_a_head_judges_all_rows_of_a_file_or_some(batches_of):
+    file = batches_of().file
+    head = keras.Sequential([keras.Input((32,)), keras.layers.Dense(3, "softmax")])
+    inputs = np.load(file).reshape(60, -1).astype("float32") / 4
+    expected = head.predict(inputs, verbose=0)
+    assert np.allclose(predict_features(head, file, 4.0), expected, atol=1e-6)
+    some = predict_features(head, file, 4.0, ROWS)
+    assert np.allclose(some, expected[ROWS], atol=1e-6)
 
 
 def test_the_head_is_that_of_the_recipe():

@@ -1,9 +1,12 @@
-"""Notebook 05: the vote of a clip's frames, and the rows of results."""
+"""Notebook 05: the vote of a clip's frames, and the table of the clips' answers."""
+
+from toolbox.evaluation.votes import clip_answers
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from lessons.voting import majority_vote, measured
+from lessons.voting import majority_vote
 
 
 @pytest.mark.parametrize(
@@ -20,10 +23,18 @@ def test_majority_vote(probabilities, winner):
     assert majority_vote(np.array(probabilities)) == winner
 
 
-def test_a_row_of_results_names_its_protocol():
-    correct = np.array([True, True, False, True, False, False])
-    row = measured("vote", "video", "test", correct, list("aaabbb"), 0.25)
-    low, high = row.pop("low"), row.pop("high")
-    assert 0 <= low < 0.5 < high <= 1
-    expected = {"method": "vote", "level": "video", "part": "test", "accuracy": 0.5}
-    assert row == expected | {"n": 6, "groups": 2, "chance": 0.25}
+def test_each_clip_gets_an_answer_or_none():
+    """Two votes of three; a tie, which goes by the sum; no frame."""
+    clips = pd.DataFrame({"clip": list("abc"), "class": ["x", "x", "y"], "group": "g"})
+    clips["video"] = clips["clip"] + ".mp4"
+    frames = pd.DataFrame({"video": ["b.mp4", "a.mp4", "a.mp4", "b.mp4", "a.mp4"]})
+    said = np.array([[0.6, 0.4], [0.9, 0.1], [0.2, 0.8], [0.1, 0.9], [0.7, 0.3]])
+    table = clip_answers(clips, frames, said, np.array(["x", "y"]), majority_vote)
+    assert table["clip"].tolist() == list("abc")
+    assert table["frames"].tolist() == [3, 2, 0]
+    assert table["predicted"].tolist()[:2] == ["x", "y"]
+    assert table["predicted"].isna().tolist() == [False, False, True]
+    assert table["correct"].tolist() == [True, False, False]
+    assert table["agreement"].tolist()[:2] == pytest.approx([2 / 3, 1 / 2])
+    assert table["confidence"].tolist()[:2] == pytest.approx([0.6, 0.65])
+    assert table["tied"].tolist()[:2] == [False, True]

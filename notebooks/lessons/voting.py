@@ -4,63 +4,16 @@
 __all__ = ["interval_over_groups", "majority_vote", "measured"]
 
 # %% ../05_evaluate_by_majority_vote.ipynb #05-530
-# No module named 'toolbox'? This notebook belongs in the course's folder notebooks/.
+from toolbox.evaluation import interval_over_groups, measured
 
 import numpy as np
-from scipy import stats
+
+_all_ = [interval_over_groups, measured]  # later notebooks look for them here
 
 
 # %% ../05_evaluate_by_majority_vote.ipynb #05-334
 def majority_vote(probabilities):
-    """The most frequent class among the frames of a clip, as a class index; a tie
-    goes to the tied class with the largest summed probability. probabilities:
-    (frames, classes).
-    """
+    """The most frequent class, as an index; of tied ones, that of the largest sum."""
     votes = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1])
     tied = votes == votes.max()
     return int(np.where(tied, probabilities.sum(axis=0), -1).argmax())
-
-
-# %% ../05_evaluate_by_majority_vote.ipynb #05-676
-def interval_over_groups(correct, groups):
-    """A 95 % interval for the accuracy in new groups: Wilson's (1927), for as many
-    independent clips as the spread between the groups allows (Franco et al. 2019), with
-    Student's t.
-
-    correct: (n,) bool, or float from 0 to 1; groups: (n,) labels. Returns (low, high),
-    or (None, None) if there are fewer than two groups. Raises ValueError if there is no
-    prediction.
-    """
-    if len(correct) == 0:
-        raise ValueError("An interval needs at least one prediction.")
-    names, group = np.unique(np.asarray(groups), return_inverse=True)
-    if len(names) < 2:
-        return None, None
-    by_group = np.bincount(group, weights=correct) / np.bincount(group)
-    accuracy, error = np.mean(correct), by_group.std(ddof=1) / np.sqrt(len(names))
-    variance = accuracy * (1 - accuracy)
-    # the effective sample size
-    clips = variance / error**2 if error > 1e-9 else len(correct)
-    k = stats.t.ppf(0.975, df=len(names) - 1) ** 2 / clips
-    middle, margin = accuracy + k / 2, np.sqrt(k * variance + k**2 / 4)
-    low, high = (middle - margin) / (1 + k), (middle + margin) / (1 + k)
-    return float(np.clip(low, 0, accuracy)), float(np.clip(high, accuracy, 1))
-
-
-# %% ../05_evaluate_by_majority_vote.ipynb #05-73b
-def measured(method, level, part, correct, groups, chance):
-    """A row for `results.json`: an accuracy with its protocol, and its interval over
-    groups.
-
-    level: "frame" or "video"; part: "validation" or "test"; correct: (n,) bool; groups:
-    (n,).
-    """
-    low, high = interval_over_groups(correct, groups)
-    row = {
-        "method": method,
-        "level": level,
-        "part": part,
-        "accuracy": float(np.mean(correct)),
-    }
-    row |= {"low": low, "high": high, "n": len(correct), "groups": len(set(groups))}
-    return row | {"chance": chance}

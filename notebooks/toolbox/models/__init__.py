@@ -11,6 +11,8 @@ NAMES = {
     """,
     "engine": "LITERT",
     "efficientnet": "efficientnet_backbone",
+    "frame_features": "FeatureBatches extract_features predict_features",
+    "imagenet": "named_by_imagenet",
     "kinetics": "kinetics_clips",
     "ray_cluster": "check_seats start_ray",
     "saved_model": """
@@ -19,7 +21,7 @@ NAMES = {
     """,
     "sequences": "SequenceNetwork padded warm_up_and_cosine",
     "training": """
-        EpochBar FusedAdam history_of patience_in_epochs resumable
+        EpochBar FusedAdam patience_in_epochs train_head
     """,
     "vgg16": """
         compare_engines engines load_vgg16 vgg16_backbone vgg16_weights

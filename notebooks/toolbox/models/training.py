@@ -4,9 +4,8 @@ import shutil
 from contextlib import contextmanager
 
 from toolbox.page import keras, progress
-from toolbox.store import digest_of, making, note_of, read_json
+from toolbox.store import digest_of, is_made, making, note_of, read_json
 
-import absl.logging
 import numpy as np
 import pandas as pd
 
@@ -79,12 +78,34 @@ def resumable(head, batches, weights, patience, *of):
         EpochBar(),
     ]
     head.load_weights(best)
-    before = absl.logging.get_verbosity()
-    absl.logging.set_verbosity(absl.logging.ERROR)  # Keras calls .hdf5 legacy
     with making(weights, *of, history=read_log(log).to_dict("list")) as temporary:
         head.save(temporary, include_optimizer=False)
-    absl.logging.set_verbosity(before)
     shutil.rmtree(folder)
+
+
+def train_head(head, batches, validation, weights, epochs, patience, *of):
+    """Fit a compiled head until the validation loss has not fallen for `patience`
+    epochs, and leave the weights of its best epoch in it and in the file `weights`.
+
+    batches, validation: two `FeatureBatches`; of: the seed, and what else the head's
+    first weights depend on. A training that was cut off goes on, and one that ended
+    isn't repeated. Returns its history: a DataFrame of epoch, losses and accuracies.
+    """
+    rule = {**head.optimizer.get_config(), "name": ""}  # Keras numbers the names
+    settings = [head.get_config(), rule, epochs, patience]
+    of = [*settings, *batches.of, *validation.of, *of]
+    if not is_made(weights, *of):
+        with resumable(head, batches, weights, patience, *of) as callbacks:
+            head.fit(
+                batches,
+                validation_data=validation,
+                epochs=epochs,
+                callbacks=callbacks,
+                shuffle=False,  # `FeatureBatches` shuffles
+                verbose=0,
+            )
+    head.load_weights(weights)
+    return history_of(weights)
 
 
 def history_of(weights):

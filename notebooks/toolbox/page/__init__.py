@@ -1,9 +1,10 @@
-"""How the page behaves: knobs, progress bars, a quiet start, a camera."""
+"""How the page behaves: knobs, progress bars, a quiet start, folds, a camera."""
 
 import lazy_loader
 
 NAMES = {
     "camera": "camera_frames upload_form",
+    "folded": "folded",
     "knobs": "check_knobs",
     "progress": "in_threads progress",
     "quiet": "keras quiet_start",

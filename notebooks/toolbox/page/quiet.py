@@ -36,8 +36,10 @@ class KerasWhenUsed:
 
     def __getattr__(self, name):
         with quiet_start():
+            import absl.logging
             import keras
             import tensorflow as tf
+        absl.logging.set_verbosity(absl.logging.ERROR)  # .hdf5 is "legacy" to Keras
         tf.get_logger().setLevel("ERROR")  # in a notebook it tells of each file
         found = getattr(keras, name)
         setattr(self, name, found)  # not asked here again

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+from pathlib import Path
 
 from toolbox.clips import evenly_spaced
 
@@ -47,6 +48,23 @@ def show_frames(frames, titles, columns=7, width=1.9, title=None):
         axis.set_title(text, fontsize=10)
     figure.suptitle(title)
     return figure
+
+
+def show_votes(frames, probabilities, classes, title, most=5):
+    """Draw the first frames of a clip, each with its most probable class and how
+    probable that is; returns the matplotlib figure.
+
+    frames: RGB arrays, or paths of pictures; probabilities: (frames, classes); classes:
+    their names, an array.
+    """
+    pictures = [
+        plt.imread(frame) if isinstance(frame, Path) else frame
+        for frame in frames[:most]
+    ]
+    votes = classes[probabilities.argmax(axis=1)]
+    said = zip(votes, probabilities.max(axis=1), strict=True)
+    texts = [f"{vote}, {sure:.0%}" for vote, sure in said][:most]
+    return show_frames(pictures, texts, len(pictures), title=title)
 
 
 def animate(clips, titles, columns=7, width=128, frames_per_second=10):

@@ -5,6 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
+from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
 
 def draw_heat(frame, heat, limit=None, strength=0.75):
@@ -121,25 +122,24 @@ def draw_control(rows, shuffled, title):
     return draw_intervals(rows, rows[0]["chance"], title, beside, label)
 
 
-def draw_confusion(truth, predicted, classes):
+def draw_confusion(truth, predicted, classes, title=None):
     """Draw a confusion matrix as counts, a row for each true class; returns the
     matplotlib figure.
 
     truth, predicted: the classes of each clip (None where nothing was predicted: not
     counted); classes: their names, in the order of rows and columns.
     """
-    counts = pd.crosstab(np.array(truth, object), np.array(predicted, object))
-    counts = counts.reindex(index=classes, columns=classes, fill_value=0).to_numpy()
-    side = min(3 + 0.32 * len(classes), 14)
+    answered = pd.DataFrame({"truth": truth, "said": list(predicted)}).dropna()
+    counts = confusion_matrix(answered["truth"], answered["said"], labels=classes)
+    few, side = len(classes) <= 25, min(3 + 0.32 * len(classes), 14)
     figure, axis = plt.subplots(figsize=(side + 0.6, side), layout="constrained")
-    axis.imshow(counts, cmap="Blues")
-    if len(classes) <= 25:
-        axis.set_xticks(range(len(classes)), classes, rotation=60, ha="right")
-        axis.set_yticks(range(len(classes)), classes)
-        for row, column in np.argwhere(counts):
-            dark = counts[row, column] > counts.max() / 2
-            write_in(axis, row, column, counts[row, column], dark)
+    display = ConfusionMatrixDisplay(counts, display_labels=classes if few else None)
+    display.plot(include_values=few, cmap="Blues", colorbar=False, ax=axis)
     axis.set(xlabel="the vote says", ylabel="true class")
+    for text in display.text_.flat if few else []:
+        text.set_visible(text.get_text() != "0")
+    plt.setp(axis.get_xticklabels(), rotation=60, ha="right", rotation_mode="anchor")
+    figure.suptitle(title)
     return figure
 
 
