@@ -48,7 +48,8 @@ from toolbox.models import (
     save_classifier,
     segments_of,
 )
-from toolbox.page import keras, progress
+from toolbox.page import lazy_keras as keras
+from toolbox.page import progress
 from toolbox.plots import (
     COPY,
     FILES,

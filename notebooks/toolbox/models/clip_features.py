@@ -14,7 +14,8 @@ from toolbox.clips import (
 )
 from toolbox.models.efficientnet import efficientnet_backbone
 from toolbox.models.vgg16 import vgg16_backbone
-from toolbox.page import in_threads, keras, progress
+from toolbox.page import in_threads, progress
+from toolbox.page import lazy_keras as keras
 from toolbox.store import file_of, is_made, making, npy_header, read_csv, read_note
 
 import numpy as np

@@ -22,7 +22,7 @@ from toolbox.models.engine import (
     litert_engine,
 )
 from toolbox.models.weights import check_weights, kept_weights, weights_from_wheel
-from toolbox.page import keras
+from toolbox.page import lazy_keras as keras
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided

@@ -4,7 +4,8 @@ import functools
 import os
 import threading
 
-from toolbox.page import keras, quiet_start
+from toolbox.page import lazy_keras as keras
+from toolbox.page import quiet_start
 from toolbox.store import is_made, making, one_writer
 
 import numpy as np

@@ -15,7 +15,8 @@ from toolbox.models.efficientnet import (
     load_efficientnet,
 )
 from toolbox.models.engine import open_litert, part_of
-from toolbox.page import keras, quiet_start
+from toolbox.page import lazy_keras as keras
+from toolbox.page import quiet_start
 from toolbox.store import making, whole
 
 import numpy as np

@@ -11,7 +11,7 @@ from pathlib import Path
 from toolbox.models.backbone import Backbone
 from toolbox.models.engine import FLOAT32, cores, has_gpu, keras_engine
 from toolbox.models.weights import check_weights, kept_weights, weights_from_wheel
-from toolbox.page import keras
+from toolbox.page import lazy_keras as keras
 
 import numpy as np
 import pandas as pd

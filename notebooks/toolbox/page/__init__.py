@@ -7,7 +7,7 @@ NAMES = {
     "folded": "folded",
     "knobs": "check_knobs",
     "progress": "in_threads progress",
-    "quiet": "keras quiet_start",
+    "quiet": "keras lazy_keras quiet_start",
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__, submod_attrs={module: names.split() for module, names in NAMES.items()}

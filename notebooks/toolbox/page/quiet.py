@@ -1,4 +1,7 @@
-"""Libraries start without their notes in the page, and Keras not before it is used."""
+"""Libraries start without their notes in the page.
+
+`from toolbox.page import keras` is Keras, imported so.
+"""
 
 import os
 import sys
@@ -29,21 +32,27 @@ def quiet_start(streams=(2,)):
         os.close(nowhere)
 
 
+def __getattr__(name):
+    if name != "keras":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with quiet_start():
+        import absl.logging
+        import keras
+        import tensorflow as tf
+    absl.logging.set_verbosity(absl.logging.ERROR)  # .hdf5 is "legacy" to Keras
+    tf.get_logger().setLevel("ERROR")  # in a notebook it tells of each file
+    return keras
+
+
 class KerasWhenUsed:
-    """Keras, which comes with TensorFlow, imported when something of it is first used:
-    who labels a video needs neither.
+    """Keras, imported when something of it is first used: who labels a video needs
+    neither Keras nor TensorFlow.
     """
 
     def __getattr__(self, name):
-        with quiet_start():
-            import absl.logging
-            import keras
-            import tensorflow as tf
-        absl.logging.set_verbosity(absl.logging.ERROR)  # .hdf5 is "legacy" to Keras
-        tf.get_logger().setLevel("ERROR")  # in a notebook it tells of each file
-        found = getattr(keras, name)
+        found = getattr(__getattr__("keras"), name)
         setattr(self, name, found)  # not asked here again
         return found
 
 
-keras = KerasWhenUsed()
+lazy_keras = KerasWhenUsed()
