@@ -12,8 +12,8 @@ from itertools import combinations
 from pathlib import Path
 
 from toolbox.clips import make_video_table, read_lists
-from toolbox.evaluation import compare, out_of_group, segments_of
-from toolbox.models import as_array, efficientnet_backbone, look_at
+from toolbox.evaluation import compare, out_of_group
+from toolbox.models import as_array, efficientnet_backbone, look_at, segments_of
 from toolbox.models.efficientnet import CHOSEN
 from toolbox.page import progress
 

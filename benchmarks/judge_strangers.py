@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from choose_layers import COURSE, SIZE, look_at_all
 
-from lessons.own_videos import ClipClassifier, describe, moments_of, windows_of
+from lessons.own_videos import ClipClassifier, moments_of
 
 KEEP, LEVELS = 0.9, ("clips", "moments")  # the share of known that are to pass
 COLUMNS = ["known more sure", "strangers refused", "known pass"]
@@ -50,8 +50,7 @@ def strangers(clips, labels, groups):
 
 def sure(judge, clip):
     """For each of LEVELS the highest probabilities of a clip: (1,) or (frames,)."""
-    rows = np.asarray(describe(windows_of(clip, SIZE)))
-    said = judge.linear_.predict_proba(judge.scaler_.transform(rows))
+    said = judge.windows(clip)
     levels = said.mean(axis=0, keepdims=True), moments_of(said, SIZE, len(clip))
     return {name: p.max(axis=1) for name, p in zip(LEVELS, levels, strict=True)}
 

@@ -38,3 +38,17 @@ def test_a_door_hands_on_what_is_there(room):
             assert getattr(door, name) is not None
         except ModuleNotFoundError as missing:  # an extra, see requirements-scale.txt
             assert missing.name in ("ray", "pyarrow"), name
+
+
+PLACES = ("benchmarks", "tools", "data/mocap")
+SCRIPTS = [path for place in PLACES for path in sorted((COURSE / place).glob("*.py"))]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=str)
+def test_what_a_script_imports_from_the_toolbox_is_there(path):
+    """Most of them are run by hand alone."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("toolbox"):
+            module = import_module(node.module)
+            for name in node.names:
+                assert hasattr(module, name.name), (node.module, name.name)
