@@ -118,17 +118,20 @@ def classify_all(options):
     sources = sources_of(options.videos)
     if options.videos and not any(source.is_file() for source in sources):
         raise ValueError(f"There is no video at {', '.join(options.videos)}.")
-    course, dataset = options.course.resolve(), None
+    course, classifier = options.course.resolve(), None
     saved = options.classifier or finished_one(options.dataset, course)
     if options.classifier and options.dataset:
         raise ValueError("Name what to learn from (DATASET) or a CLASSIFIER, not both.")
-    if not saved:
+    if saved:
+        classifier = SavedClassifier(saved)
+        name = classifier.facts["name"]
+    else:
         dataset = find_dataset(options.dataset or last_trained(course), course, ADVICE)
         take_in(dataset)
-    name = dataset.name if dataset else SavedClassifier(saved).facts["name"]
+        name = dataset.name
     home = course / "classified" / name
     with one_writer(home / ".lock", home):
-        classifier = trained(dataset) if dataset else SavedClassifier(saved)
+        classifier = classifier or trained(dataset)
         if sources and classifier.runners:  # a damaged one is told once
             print(f"by the classifier {name}, made {classifier.facts['made']}")
         answered = [answer(source, classifier, home) for source in sources]

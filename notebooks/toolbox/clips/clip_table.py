@@ -453,8 +453,8 @@ def make_video_table(
     `draw_on`. Returns two DataFrames: `videos` (clip, class, group, part, video,
     recording where known, see `recordings_of`, frames, fps, width, height, bytes) and
     `unreadable` (video, class, reason), with clips that are only in a list, or in none.
-    Raises ValueError if fewer than two
-    classes have clips to train on, or none is left for the test part.
+    Raises ValueError if fewer than two classes have clips to train on, or none is left
+    for the test part.
     """
     videos, odd = look_through(dataset_folder)
     videos.insert(0, "clip", clip_names(videos))

@@ -5,10 +5,7 @@ from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
-from toolbox.clips.read import (
-    frames_shown,
-    open_video,
-)
+from toolbox.clips.read import frames_shown, open_video
 from toolbox.clips.sound import add_sound, mux_until
 from toolbox.store import whole
 
@@ -57,10 +54,9 @@ def annotate(source, target, caption, bar=None):
     text of that moment; bar: is updated by the seconds that were written.
 
     Every frame keeps its time, also at a variable frame rate; the first one is at 0,
-    and what sounds before it isn't heard. Pictures are scaled to at
-    most 1,280 pixels on the longest side, small ones to at least 320 wide. Only a few
-    frames are held at a time. Raises ValueError if the source can't be read, OSError if
-    the disk is full.
+    and what sounds before it isn't heard. Pictures are scaled to at most 1,280 pixels
+    on the longest side, small ones to at least 320 wide. Only a few frames are held at
+    a time. Raises ValueError if the source can't be read, OSError if the disk is full.
     """
     with open_video(source) as video, whole(target) as temporary:
         longest = max(video.width, video.height)

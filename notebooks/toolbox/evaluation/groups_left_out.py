@@ -53,14 +53,20 @@ def judges(model, clips, labels, groups, learn=None, folds=10):
     return found
 
 
+def whose(judges, groups):
+    """Yield each of the judges once, and which clips are of its groups: (n,) bool."""
+    for judge in {id(judge): judge for judge in judges.values()}.values():
+        own = [group for group in judges if judges[group] is judge]
+        yield judge, np.isin(groups, own)
+
+
 def ask(judges, clips, groups, classes):
     """Probabilities (n, classes) of clips, each by the judge of its group: zero for
     classes that the judge doesn't know, NaN for groups without one. classes: sorted;
     the rest as in `judges`.
     """
     said = np.full((len(clips), len(classes)), np.nan)
-    for judge in {id(judge): judge for judge in judges.values()}.values():
-        own = np.isin(groups, [group for group in judges if judges[group] is judge])
+    for judge, own in whose(judges, groups):
         if own.any():
             said[own] = 0
             columns = np.searchsorted(classes, judge.classes_)
@@ -83,8 +89,7 @@ def confidences(judges, clips, groups, labels=None):
     single class. labels: (n,), then also where it doesn't know the clip's class.
     """
     said = np.full((len(clips), 8), np.nan)
-    for judge in {id(judge): judge for judge in judges.values()}.values():
-        own = np.isin(groups, [group for group in judges if judges[group] is judge])
+    for judge, own in whose(judges, groups):
         if labels is not None:
             own &= np.isin(labels, judge.classes_)
         if own.any() and len(judge.classes_) > 1:
