@@ -13,7 +13,7 @@ from clips import write_clip
 
 
 class Colours:
-    """Stands in for VGG16: mean colours, padded to 512; counts what it gets."""
+    """Stands in for the network: mean colours, padded to 512; counts what it gets."""
 
     def __init__(self):
         self.loaded, self.frames, self.preprocess = 0, 0, np.asarray
@@ -27,14 +27,14 @@ class Colours:
         self.frames += len(pixels)
         return [np.pad(pixels.mean((1, 2)) / 256, ((0, 0), (0, 509)))]
 
-    def backbone(self, folder, preprocess, engine=None):
+    def backbone(self, folder, engine=None):
         return Backbone("colours", "NumPy", self.load, self.preprocess, ("all",))
 
 
 @pytest.fixture
 def network(monkeypatch):
     colours = Colours()
-    monkeypatch.setattr(pooled, "vgg16_backbone", colours.backbone)
+    monkeypatch.setattr(pooled, "efficientnet_backbone", colours.backbone)
     return colours
 
 
@@ -65,7 +65,7 @@ def test_each_clip_has_four_frames_a_second_and_is_kept(dataset, network):
 
 def test_the_store_is_filled_from_elsewhere_and_keeps_what_it_has(dataset, network):
     """As notebook 12 does, whose processes looked at two clips of three."""
-    looks = pooled.pooled_vgg16(dataset)
+    looks = pooled.pooled_network(dataset)
     features = {clip: np.full((4, 512), k) for k, clip in enumerate("ab", 1)}
     paths = {clip: dataset.folder / f"{k}.avi" for k, clip in enumerate("ab")}
     fill_store(dataset, looks, 4, paths, features, {"a": "breaks off"})

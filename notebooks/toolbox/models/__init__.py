@@ -7,7 +7,7 @@ NAMES = {
     "backbone": "Backbone",
     "clip_features": """
         as_array each features_of_clips fill_store look_at pictures_of pooled_clips
-        pooled_network pooled_vgg16 recipe_clips rows_seen see
+        pooled_network recipe_clips rows_seen see
     """,
     "engine": "LITERT",
     "efficientnet": "efficientnet_backbone",

@@ -13,9 +13,7 @@ from toolbox.clips import (
     to_network_size,
 )
 from toolbox.models.efficientnet import efficientnet_backbone
-from toolbox.models.vgg16 import vgg16_backbone
 from toolbox.page import in_threads, progress
-from toolbox.page import lazy_keras as keras
 from toolbox.store import file_of, is_made, making, npy_header, read_csv, read_note
 
 import numpy as np
@@ -29,15 +27,6 @@ def pooled_network(dataset, engine=None):
     return network.using(pooled=True)
 
 
-def pooled_vgg16(dataset, engine=None):
-    """VGG16 as it looks at clips for the store, behind ImageNet's preprocessing,
-    pooled; see `toolbox.models.vgg16_backbone`.
-    """
-    preprocess = keras.applications.vgg16.preprocess_input
-    network = vgg16_backbone(dataset.weights.parent, preprocess, engine)
-    return network.using(pooled=True)
-
-
 def store_of(dataset, network):
     """The folder that keeps what a pooled network sees in a dataset's clips."""
     return dataset.data / "pooled" / network.name
@@ -48,12 +37,12 @@ def pooled_clips(dataset, per_second=4, network=None):
     means over all positions; computed once, and kept in `data/<dataset>/pooled/` for
     all notebooks.
 
-    network: a pooled Backbone; None: `pooled_vgg16`. Returns (videos, clips, problems):
+    network: a pooled Backbone; None: `pooled_network`. Returns (videos, clips, problems):
     the rows of `videos.csv` that can be used, numbered anew; an array (n,) of their
     features, each float32 (frames, d); and a dict from clip to text for what was odd or
     broken. Raises ValueError if no clip can be used.
     """
-    network = network or pooled_vgg16(dataset)
+    network = network or pooled_network(dataset)
 
     def look(path, odd):
         return look_at(path, network, per_second, odd)
