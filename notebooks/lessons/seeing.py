@@ -4,15 +4,11 @@
 __all__ = ["cover", "logit_of", "map_of", "window_on"]
 
 # %% ../07_see_what_the_network_sees.ipynb #07-5b8
-
 from toolbox import clips
 from toolbox.page import quiet_start
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-
-with quiet_start():
-    import tensorflow as tf
 
 
 # %% ../07_see_what_the_network_sees.ipynb #07-7f7
@@ -34,6 +30,10 @@ def cover(picture, corner, side):
 
 
 # %% ../07_see_what_the_network_sees.ipynb #07-8ca
+with quiet_start():
+    import tensorflow as tf
+
+
 def logit_of(maps, weights):
     """A class's logit, but for a constant, of a clip's maps (steps, h, w, channels)."""
     frames = tf.reduce_mean(maps, axis=(1, 2))
