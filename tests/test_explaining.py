@@ -1,34 +1,15 @@
-"""What notebook 07 stands on: folds, clips and their pictures, masks, drawings."""
+"""What notebook 07 stands on: clips and their pictures, masks, drawings."""
 
 import toolbox  # noqa: F401  before cv2, which it silences
 from toolbox.clips import masks
 from toolbox.clips.masks import HEIGHT, MEAN_COLOUR, WIDTH, person_mask
-from toolbox.evaluation.groups_left_out import mixed_folds, spread_over
 from toolbox.models.clip_features import pictures_of, see
 from toolbox.plots.scores import draw_heat
 
 import cv2
 import numpy as np
-import pandas as pd
 import pytest
 from clips import write_clip
-
-
-def test_clips_are_spread_over_groups_and_classes():
-    labels, groups = map(np.ravel, np.meshgrid(list("abcdef" * 3), ["1", "2", "3"]))
-    few = spread_over(labels, groups, 12)
-    assert len(set(few)) == 12 and (np.sort(groups[few]) == groups[few]).all()
-    assert pd.Series(groups[few]).value_counts().tolist() == [4, 4, 4]
-    assert pd.Series(labels[few]).value_counts().tolist() == [2] * 6
-    assert sorted(spread_over(labels, groups, 99)) == list(range(54))
-
-
-def test_mixed_folds_share_out_each_groups_clips_of_each_class():
-    labels, groups = map(np.ravel, np.meshgrid(list("ab" * 3), ["g1", "g2"]))
-    folds = mixed_folds(labels, groups)
-    table = pd.crosstab([labels, groups], folds)
-    assert table.shape == (4, 3) and (table == 1).all(axis=None)
-    assert not (folds == mixed_folds(labels, groups, seed=1)).all()
 
 
 def test_pictures_are_seen_in_batches_and_split_into_clips(tmp_path):

@@ -6,7 +6,7 @@ from PIL import Image
 
 HEIGHT, WIDTH = 120, 160  # of a mask
 PER_SECOND = 5  # masks; the k-th belongs to second k / 5, which is frame 5 k
-# of ImageNet: what VGG16 takes for nothing
+# of ImageNet: as good as nothing to a network that learned from it
 MEAN_COLOUR = np.array([124, 117, 104], "uint8")
 
 

@@ -5,8 +5,7 @@ import lazy_loader
 NAMES = {
     "groups_left_out": """
         ask check_groups compare curve_over_groups fitted is_right judges
-        known_and_strangers label_round mixed_folds out_of_group spread_over steps
-        told_apart
+        known_and_strangers label_round logit_weights out_of_group steps told_apart
     """,
     "held_out": "as_videos confusion how_far report_of threshold_of",
     "intervals": "in_points interval_over_groups measured verdict",

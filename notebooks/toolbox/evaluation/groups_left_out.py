@@ -75,6 +75,21 @@ def ask(judges, clips, groups, classes):
     return said
 
 
+def logit_weights(judge, label):
+    """What a class's logit weighs the numbers of a row by, before they are
+    standardised: (d,) float32; zeros for a class that the judge doesn't know.
+
+    judge: a fitted pipeline that ends in StandardScaler and LogisticRegression.
+    """
+    scaler, linear = judge[-2:]
+    rows = linear.coef_
+    if len(rows) == 1:  # of two classes scikit-learn keeps one logit, the second's
+        rows = np.concatenate([-rows, rows]) / 2
+    nothing = np.zeros(rows.shape[1])
+    weights = dict(zip(linear.classes_, rows, strict=True)).get(label, nothing)
+    return (weights / scaler.scale_).astype("float32")
+
+
 def out_of_group(model, clips, labels, groups, learn=None, folds=10):
     """Probabilities (n, classes), each clip's by a classifier that never met its
     group; columns are the sorted classes of `labels`. See `judges` and `ask`.
@@ -260,31 +275,3 @@ def steps(right, groups):
         gain = right[name].astype(float) - right[before]
         rows.append((name, in_points(gain, groups), verdict(gain, groups)))
     return pd.DataFrame(rows, columns=["step", "points gained", "so"]).set_index("step")
-
-
-def mixed_folds(labels, groups, folds=3, seed=0):
-    """Folds (n,) int that share out each group's clips of each class, to judge clips by
-    classifiers that have met their group. Drawn regardless of class, a held-out clip's
-    class would be rarer in what is learned of its group, and that would be learned.
-    """
-    cells = pd.DataFrame({"label": labels, "group": groups})
-    cells = cells.iloc[np.random.default_rng(seed).permutation(len(cells))]
-    place = cells.groupby(["label", "group"]).cumcount().sort_index().to_numpy()
-    return (place + np.unique(groups, return_inverse=True)[1]) % folds
-
-
-def spread_over(labels, groups, count, seed=0):
-    """The places of `count` clips (all, if there are fewer), drawn at random so that
-    groups, and then classes, count alike; sorted by group, then class.
-    """
-    order = np.random.default_rng(seed).permutation(len(labels))
-    table = pd.DataFrame({"label": labels, "group": groups}).iloc[order]
-    chosen, used = [], {name: dict.fromkeys(table[name], 0) for name in table}
-    while len(chosen) < min(count, len(labels)):
-        left = table.drop(index=chosen)
-        times = pd.DataFrame({name: left[name].map(used[name]) for name in used})
-        place = times.sort_values(["group", "label"], kind="stable").index[0]
-        chosen.append(place)
-        for name in used:
-            used[name][table[name][place]] += 1
-    return np.array(sorted(chosen, key=lambda k: (groups[k], labels[k])), int)

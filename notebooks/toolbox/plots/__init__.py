@@ -10,8 +10,8 @@ NAMES = {
     "flow": "draw_flows flow_film",
     "frames": "animate show_frames show_votes titled_tile",
     "scores": """
-        draw_by_group draw_confusion draw_control draw_curve draw_heat draw_intervals
-        draw_reliability draw_trade_off draw_workers
+        draw_confusion draw_control draw_curve draw_heat draw_intervals draw_trade_off
+        draw_workers
     """,
     "timeline": "caption_at draw_timeline",
 }

@@ -1,4 +1,4 @@
-"""Pictures of how good a classifier is: intervals, confusion, calibration, heat."""
+"""Pictures of how good a classifier is: intervals, confusion, curves, heat."""
 
 import cv2
 import matplotlib.pyplot as plt
@@ -21,62 +21,6 @@ def draw_heat(frame, heat, limit=None, strength=0.75):
     opacity = strength * np.abs(smooth)
     colour = np.where(smooth > 0, [220, 30, 20], [20, 60, 220])
     return (frame * (1 - opacity) + colour * opacity).astype("uint8")
-
-
-def draw_by_group(right, labels, groups, title=None):
-    """Draw the accuracy of each class (the 30 worst) in each group as a table, with
-    the means in a last row and column; returns the matplotlib figure.
-
-    right: (n,) bool; labels, groups: (n,). Empty where a group has no clip of a class.
-    """
-    right = np.asarray(right, float)
-    table = pd.DataFrame({"class": labels, "group": groups, "right": right})
-    cells = table.pivot_table(index="class", columns="group", values="right")
-    cells["all"] = table.groupby("class")["right"].mean()
-    cells = cells.sort_values("all", kind="stable").head(30)
-    cells.loc["all"] = [*table.groupby("group")["right"].mean(), table["right"].mean()]
-    values = cells.to_numpy()
-    size = (2.2 + 0.55 * values.shape[1], 0.9 + 0.3 * len(values))
-    figure, axis = plt.subplots(figsize=size, layout="constrained")
-    axis.imshow(values, cmap="RdYlBu", vmin=0, vmax=1, aspect="auto")
-    turned = 0 if len(cells.T) < 13 else 90
-    axis.set_xticks(range(values.shape[1]), cells.columns, rotation=turned)
-    axis.set_yticks(range(len(values)), cells.index)
-    for row, column in np.argwhere(~np.isnan(values)):
-        dark = abs(values[row, column] - 0.5) > 0.4
-        write_in(axis, row, column, f"{values[row, column]:.0%}", dark)
-    axis.axhline(len(values) - 1.5, color="white", linewidth=4)
-    axis.axvline(values.shape[1] - 1.5, color="white", linewidth=4)
-    axis.set(xlabel="group, judged by a classifier of the others")
-    figure.suptitle(title)
-    return figure
-
-
-def write_in(axis, row, column, text, dark):
-    """Write text in the middle of a cell of a table, which is dark or light."""
-    look = {"ha": "center", "va": "center", "color": "white" if dark else "black"}
-    axis.text(column, row, text, fontsize=8, **look)
-
-
-def draw_reliability(tables, title=None):
-    """Draw accuracy over confidence, side by side; returns the matplotlib figure.
-
-    tables: name to DataFrame of `confidence`, `accuracy`, `low`, `high`, a row a bin.
-    """
-    shape = {"figsize": (3.7 * len(tables), 3.8), "layout": "constrained"}
-    figure, axes = plt.subplots(1, len(tables), squeeze=False, sharey=True, **shape)
-    for axis, (name, table) in zip(axes.flat, tables.items(), strict=True):
-        axis.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=1)
-        said = table["confidence"]
-        axis.vlines(said, table["low"], table["high"], color="tab:blue", alpha=0.5)
-        axis.plot(said, table["accuracy"], "o", color="tab:blue")
-        axis.set(title=name, xlim=(0, 1), ylim=(0, 1))
-        axis.set_xlabel("probability of the answer")
-        axis.xaxis.set_major_formatter(PercentFormatter(1))
-    axes[0, 0].yaxis.set_major_formatter(PercentFormatter(1))
-    axes[0, 0].set_ylabel("share right, with its interval")
-    figure.suptitle(title)
-    return figure
 
 
 def draw_workers(reports, victim=None, killed_at=None):
