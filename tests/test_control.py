@@ -38,13 +38,6 @@ def test_ignoring_the_order_is_told_by_the_answers():
     )
 
 
-def test_late_fusion_is_the_mean():
-    both = control.fuse(
-        {"one": said(1, 1, 1, 1), "other": said(0, 0, 0, 0)}, ["one", "other"]
-    )
-    assert list(both) == WAYS and all((one == 0.5).all() for one in both.values())
-
-
 # Classes 1 and 2 are the pair, the last clip is of neither. Clip 0: 1 is said, and 2
 # backwards (which is 1 now), both wrong; clip 1: both right; clip 2: 1, then 1.
 def test_within_a_pair_only_its_two_answers_count():

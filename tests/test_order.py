@@ -1,20 +1,16 @@
-"""Notebooks 08 and 09: descriptions and networks of order, the control, flow."""
+"""Notebook 08: descriptions and networks of order, the control."""
 
-from toolbox.clips.flow import mirrored, motion_backwards, neighbours
 from toolbox.evaluation.order_control import IN_ORDER, SHUFFLED
 from toolbox.models.clip_features import as_array
 from toolbox.models.sequences import SequenceNetwork, padded, warm_up_and_cosine
 
-import cv2
 import keras
 import numpy as np
 import pytest
-from clips import claim_rate, write_clip
 from lessons_of import lesson
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-order, motion = lesson("08"), lesson("09")
-flow_histogram, motion_of = motion.flow_histogram, motion.motion_of
+order = lesson("08")
 USE_ORDER = [order.convolution, order.recurrent, order.transformer]
 
 
@@ -98,82 +94,3 @@ def test_the_control_learns_and_judges_in_and_out_of_order():
     assert np.array_equal(said["ordered / backwards"][:, 1], ~rises)
     assert (said[SHUFFLED] == 0.5).all()  # of shuffled clips it learns nothing
     assert 0.2 < np.mean(said["ordered / shuffled"][:, 1] == rises) < 0.8
-
-
-def textured(*size):
-    """A smooth random texture."""
-    noise = np.random.default_rng(0).uniform(0, 255, size).astype("float32")
-    smooth = cv2.GaussianBlur(noise, (0, 0), 3)
-    return (255 * (smooth - smooth.min()) / np.ptp(smooth)).astype("uint8")
-
-
-def test_a_moving_patch_is_counted_in_its_cell_and_direction():
-    flow = np.full((90, 120, 2), 5, "float32")  # a panning camera is no motion
-    flow[:30, 80:, 0] += 4.0  # the top right cell moves to the right
-    histogram = flow_histogram(flow, cells=3)
-    assert histogram.shape == (3, 3, 8)
-    assert histogram[0, 2, 0] == histogram.sum() == pytest.approx(4.0)  # pixels a frame
-
-
-def test_histograms_in_a_mirror_and_played_backwards():
-    flow = np.random.default_rng(0).normal(size=(60, 90, 2)).astype("float32")
-    expected = flow_histogram(flow[:, ::-1] * np.array([-1, 1], "float32"), cells=3)
-    assert np.allclose(mirrored(flow_histogram(flow, cells=3)), expected, atol=0.02)
-    later = flow[::-1].copy()
-    both = np.stack([flow_histogram(one, cells=3) for one in (flow, later)])
-    opposite = np.stack([flow_histogram(-one, cells=3) for one in (later, flow)])
-    assert np.allclose(motion_backwards(both), mirrored(opposite), atol=0.02)
-
-
-def test_what_is_taken_away_from_flow_is_gone():
-    shape = 2, motion.CELLS, motion.CELLS, motion.DIRECTIONS
-    right, left, up, down, elsewhere = np.zeros((5, *shape), "float32")
-    right[:, 0, 0, 0] = left[:, 0, 0, 4] = down[:, 0, 0, 2] = up[:, 0, 0, 6] = 1
-    elsewhere[:, 3, 3, 0] = 1
-    two = (left, right), (up, down), (right, elsewhere)
-    for sees, expected in (
-        ("flow histogram", [False, False, False]),
-        ("flow, layout only", [True, True, False]),
-        ("flow, vertical only", [True, False, False]),
-        ("flow, horizontal only", [False, True, False]),
-        ("flow, directions only", [False, False, True]),
-    ):
-        alike = [np.array_equal(*motion.flow_summary(as_array(x), sees)) for x in two]
-        assert alike == expected, sees
-
-
-def test_neighbours_follow_each_other_and_are_evenly_spaced(tmp_path):
-    write_clip(tmp_path / "clip.avi", frames=12)
-    every = list(neighbours(tmp_path / "clip.avi", 1000, width=32))
-    assert len(every) == 11 and np.array_equal(every[0][1], every[1][0])
-    some = list(neighbours(tmp_path / "clip.avi", 3, width=32))
-    assert np.array_equal(some, [every[0], every[5], every[10]])
-
-
-def film(path, shift, fps=25, frames=9):
-    """A lossless clip of a textured square that moves over a still textured ground."""
-    ffv1 = cv2.VideoWriter_fourcc(*"FFV1")
-    writer = cv2.VideoWriter(str(path), ffv1, fps, (160, 120))
-    ground, square = textured(120, 160), 255 - textured(40, 40)
-    for number in range(frames):
-        frame, left = ground.copy(), 60 + shift * (number - frames // 2)
-        frame[30:70, left : left + 40] = square
-        writer.write(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR))
-    writer.release()
-    return path
-
-
-def test_everybody_travels_to_the_left_in_seconds_not_in_frames(tmp_path):
-    """100 pixels a second, all of them; and nobody believes 1,000 frames a second."""
-    clip = film(tmp_path / "fast.avi", 4, fps=25)
-    fast, slow = (
-        motion_of(clip, 6),
-        motion_of(film(tmp_path / "slow.avi", 2, fps=50), 6),
-    )
-    left = motion_of(film(tmp_path / "left.avi", -4, fps=25), 6)
-    for moved in (fast, slow, left):
-        directions = moved.sum(axis=(0, 1, 2))
-        assert directions.argmax() == 4  # half a turn
-        assert directions[4] == pytest.approx(fast[..., 4].sum(), rel=0.25)
-    claim_rate(clip, microseconds_per_frame=1000, rate=1000, scale=1)
-    assert np.array_equal(motion_of(clip, 6), fast)

@@ -11,7 +11,7 @@ NAMES = {
         BUILT_IN choose_dataset find_dataset open_dataset remember_folder
     """,
     "extract": "extract_frames",
-    "flow": "mirrored motion_backwards neighbours",
+    "flow": "neighbours",
     "listed": "read_lists",
     "masks": """
         MEAN_COLOUR PER_SECOND masks_for share_of_positions without_person

@@ -1,8 +1,8 @@
-"""Optical flow: the pairs of frames that it is computed from, its numbers reversed."""
+"""The pairs of frames that optical flow is computed from."""
 
 from itertools import pairwise
 
-from toolbox.clips.read import nearest, shown_at, times_of
+from toolbox.clips.read import open_video, times_of
 
 import cv2
 import numpy as np
@@ -10,18 +10,19 @@ import numpy as np
 
 def neighbours(path, count=None, width=160):
     """Yield up to `count` pairs of frames that follow each other, evenly spaced by the
-    clock over a clip (None: all): grey uint8 arrays (height, width), scaled to `width`.
-    Raises ValueError if the clip can't be read.
+    clock over a clip (None: all): two grey uint8 arrays (height, width), scaled to
+    `width`, and the seconds between them. The clip is decoded once, if it says how long
+    it is. Raises ValueError if it can't be read.
     """
-    starts = times_of(path)[:-1]
-    first = np.arange(len(starts) - 1)
-    if count and len(first):
-        first = nearest(starts[:-1], count)
-    places = np.union1d(first, first + 1)
-    pictures = (grey(frame, width) for frame in shown_at(path, starts[places]))
-    for (place, before), (_, after) in pairwise(zip(places, pictures, strict=True)):
-        if place in first:
-            yield before, after
+    with open_video(path) as video:
+        told = getattr(video, "claimed", video.fps) == video.fps and video.seconds
+        last = float(told or times_of(path)[-1]) - 2 / float(video.fps)
+        moments = np.linspace(0, max(last, 0), count or 1) + 1e-6
+        for before, after in pairwise(video):
+            nearer = moments < float(before.start + after.start) / 2
+            moments, seconds = moments[~nearer], float(after.start - before.start)
+            if seconds and (nearer.any() or not count):
+                yield grey(before.picture, width), grey(after.picture, width), seconds
 
 
 def grey(frame, width):
@@ -29,19 +30,3 @@ def grey(frame, width):
     height = max(16, round(width * frame.shape[0] / frame.shape[1]))
     frame = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
     return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
-
-
-def mirrored(motion):
-    """Flow histograms (..., rows, columns, directions) of the same clip seen in a
-    mirror.
-    """
-    count = motion.shape[-1]
-    return motion[..., ::-1, :][..., (count // 2 - np.arange(count)) % count]
-
-
-def motion_backwards(motion):
-    """Flow histograms (t, rows, columns, directions) of the same clip played
-    backwards.
-    """
-    opposite = np.roll(motion[::-1], motion.shape[-1] // 2, axis=-1)
-    return mirrored(opposite)

@@ -27,14 +27,6 @@ def most_often_right(answers, labels):
     return max(said, key=lambda name: is_right(said[name], labels).mean())
 
 
-def fuse(answers, names):
-    """Late fusion: the mean of what some methods say, as `examine` returns it."""
-    ways = answers[names[0]]
-    return {
-        way: np.mean([answers[name][way] for name in names], axis=0) for way in ways
-    }
-
-
 def ignores_order(said, tolerance=1e-4):
     """Whether shuffling the frames of the clips it judges changes none of a method's
     answers.

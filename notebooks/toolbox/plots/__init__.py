@@ -7,7 +7,7 @@ plt.rcParams["text.parse_math"] = False  # a class called "$5_vs_$10" is no form
 
 NAMES = {
     "answer_files": "COLUMNS COPY FILES write_answer",
-    "flow": "draw_flows flow_film",
+    "flow": "draw_flows draw_histograms flow_film",
     "frames": "animate show_frames show_votes titled_tile",
     "scores": """
         draw_confusion draw_control draw_curve draw_heat draw_intervals draw_trade_off

@@ -34,7 +34,8 @@ def fastest_moment(path, optical_flow, count=12):
     """Of some frames of a clip the one that moves most: (frame, flow), grey (height,
     width) and (height, width, 2). optical_flow: function of two frames.
     """
-    moments = ((pair[0], optical_flow(*pair)) for pair in neighbours(path, count))
+    pairs = neighbours(path, count)
+    moments = ((before, optical_flow(before, after)) for before, after, _ in pairs)
     return max(moments, key=lambda moment: np.abs(moment[1]).mean())
 
 
@@ -43,9 +44,9 @@ def flow_film(path, optical_flow, longest=40):
     of RGB uint8 arrays. optical_flow: function of two frames.
     """
     pairs = list(islice(neighbours(path), longest))
-    flows = [optical_flow(*pair) for pair in pairs]
+    flows = [optical_flow(before, after) for before, after, _ in pairs]
     fastest = np.quantile(np.linalg.norm(flows, axis=-1), 0.99)
-    frames = [cv2.cvtColor(before, cv2.COLOR_GRAY2RGB) for before, _ in pairs]
+    frames = [cv2.cvtColor(before, cv2.COLOR_GRAY2RGB) for before, *_ in pairs]
     return frames, [flow_colours(flow, fastest) for flow in flows]
 
 
@@ -75,5 +76,35 @@ def draw_flows(paths, optical_flow, title=None):
     key = axes[0, 1].inset_axes([0.7, 0.6, 0.29, 0.39])
     key.imshow(colour_wheel())
     key.set(xticks=[], yticks=[])
+    figure.suptitle(title)
+    return figure
+
+
+def draw_histograms(histograms, title=None):
+    """Draw flow histograms side by side, in each cell of the grid a ray for each
+    direction, as long as the square root of what moves there, all on one scale; returns
+    the matplotlib figure.
+
+    histograms: a dict from name to (rows, columns, directions); direction 0 is to the
+    right, a quarter of them is down.
+    """
+    shape = {"figsize": (3.6 * len(histograms), 3.4), "layout": "constrained"}
+    figure, axes = plt.subplots(1, len(histograms), squeeze=False, **shape)
+    longest = max(histogram.max() for histogram in histograms.values())
+    for axis, (name, histogram) in zip(axes[0], histograms.items(), strict=True):
+        rows, columns, directions = histogram.shape
+        y, x, direction = np.indices(histogram.shape).reshape(3, -1)
+        angle = 2 * np.pi * direction / directions
+        length = 0.5 * np.sqrt(histogram.ravel() / max(longest, 1e-6))
+        rays = length * np.cos(angle), length * np.sin(angle)
+        look = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.015}
+        look |= {"headwidth": 1, "headlength": 0, "headaxislength": 0, "minlength": 0}
+        colours = plt.get_cmap("hsv")(direction / directions)
+        axis.quiver(x, y, *rays, color=colours, **look)
+        axis.set(xlim=(-0.6, columns - 0.4), ylim=(rows - 0.4, -0.6), aspect="equal")
+        axis.set_xticks(np.arange(columns - 1) + 0.5, [])
+        axis.set_yticks(np.arange(rows - 1) + 0.5, [])
+        axis.grid(color="lightgrey")
+        axis.set_title(name)
     figure.suptitle(title)
     return figure
