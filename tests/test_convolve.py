@@ -1,13 +1,16 @@
 """Notebook 10: augmentation, batches, the (2+1)D network, its schedule."""
 
+import re
+
 import keras
+import nbformat
 import numpy as np
 import pytest
 from keras import ops
-from lessons_of import lesson
+from lessons_of import NOTEBOOKS
 
-page = lesson("10")
-ClipBatches = page.ClipBatches
+from lessons import convolution
+from lessons.convolution import ClipBatches
 
 
 def ramp_clip(count=12, size=16):
@@ -19,7 +22,7 @@ def ramp_clip(count=12, size=16):
 
 def variants(clip, count=8, n=60):
     rngs = map(np.random.default_rng, range(n))
-    return [page.augment(clip, count, rng).astype(float) for rng in rngs]
+    return [convolution.augment(clip, count, rng).astype(float) for rng in rngs]
 
 
 def test_a_variant_is_one_cut_for_all_frames_forwards_in_time():
@@ -55,21 +58,22 @@ def everything(batches):
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
-def batches_of(clips, training, seed=0, rows=None, size=2, then=None):
+def batches_of(clips, training, seed=0, rows=None, then=None):
     rows = np.arange(len(clips)) if rows is None else rows
     labels = np.eye(len(clips), dtype="float32")[rows]
-    return ClipBatches(clips, rows, labels, 8, training, then, size, seed)
+    return ClipBatches(clips, rows, labels, 8, training, then, seed)
 
 
 def test_labels_stay_with_their_clips_and_every_clip_comes_once():
-    brightness = (10 * np.arange(1, 11, dtype="uint8"))[:, None, None, None, None]
-    clips = np.broadcast_to(brightness, (10, 12, 16, 16, 3))
-    batches = batches_of(clips, True, rows=np.array([7, 2, 9, 0, 4]))
+    brightness = (5 * np.arange(1, 31, dtype="uint8"))[:, None, None, None, None]
+    clips = np.broadcast_to(brightness, (30, 12, 16, 16, 3))
+    batches = batches_of(clips, True, rows=np.arange(29, 2, -1))
+    assert [len(batches[k][0]) for k in range(len(batches))] == [16, 11]
     clips, labels = everything(batches)
     number = labels.argmax(axis=1)
-    assert sorted(number) == [0, 2, 4, 7, 9]
+    assert sorted(number) == list(range(3, 30))
     seen = (clips.mean(axis=(1, 2, 3, 4)) + 1) * 127.5
-    assert (np.abs(seen / (10 * (number + 1)) - 1) < 0.4).all()
+    assert (np.abs(seen / (5 * (number + 1)) - 1) < 0.4).all()
 
 
 def test_for_validation_clips_come_in_their_order_and_unchanged():
@@ -105,11 +109,11 @@ def test_then_comes_last_and_depends_on_the_clip():
     def seen(then):
         return everything(batches_of(np.stack([ramp_clip()] * 2), False, then=then))[0]
 
-    plain, behind, mixed = map(seen, (None, page.backwards, page.shuffle))
+    plain, behind, mixed = map(seen, (None, convolution.backwards, convolution.shuffle))
     assert (behind == plain[:, ::-1]).all() and (mixed[0] != mixed[1]).any()
     assert (np.sort(mixed, axis=1) == plain).all()
     rng = np.random.default_rng(0)
-    halves = [int(page.reverse_half(np.arange(12), rng)[0]) for _ in range(200)]
+    halves = [int(convolution.reverse_half(np.arange(12), rng)[0]) for _ in range(200)]
     assert set(halves) == {0, 11} and 70 < halves.count(0) < 130
 
 
@@ -128,9 +132,9 @@ def test_the_network_learns_which_way_a_bar_moves():
     keras.utils.set_random_seed(0)
     clips, labels = moving_bars(96, seed=0)
     unseen, expected = moving_bars(60, seed=1)
-    model = page.r2plus1d(8, 32, 2, widths=(8, 16))
+    model = convolution.r2plus1d(8, 32, 2, widths=(8, 16))
     training = ClipBatches(clips, np.arange(96), labels, 8, True)
-    page.compile_network(model, 10 * len(training), 0.01)
+    convolution.compile_network(model, 10 * len(training), 0.01)
     model.fit(training, epochs=10, shuffle=False, verbose=0)
     tested = ClipBatches(unseen, np.arange(60), expected, 8, False)
     right = model.predict(tested, verbose=0).argmax(axis=1) == expected.argmax(axis=1)
@@ -139,8 +143,8 @@ def test_the_network_learns_which_way_a_bar_moves():
 
 
 def test_the_schedule_and_label_smoothing_by_hand():
-    model = page.r2plus1d(4, 32, 4, widths=(4, 4))
-    page.compile_network(model, 100, 0.01)
+    model = convolution.r2plus1d(4, 32, 4, widths=(4, 4))
+    convolution.compile_network(model, 100, 0.01)
     rates = [float(model.optimizer._learning_rate(step)) for step in (0, 10, 55, 100)]
     assert rates == pytest.approx([0.001, 0.01, 0.005, 0], abs=1e-8)
     said = np.array([[0.7, 0.1, 0.1, 0.1]], "float32")
@@ -153,18 +157,40 @@ def test_frame_differences_by_hand():
     clip = np.zeros((1, 3, 2, 2, 3), "float32")
     clip[0, 1] = [0.3, 0, 0.3]  # grey 0.2
     clip[0, 2] = 0.7
-    changes = ops.convert_to_numpy(page.frame_differences(clip))
+    changes = ops.convert_to_numpy(convolution.frame_differences(clip))
     assert changes.shape == (1, 2, 2, 2, 1)
     assert np.allclose(changes[0, :, 0, 0, 0], [0.4, 1.0])
 
 
-@pytest.mark.parametrize("over, axes", [("over_space", (2, 3)), ("over_time", (1,))])
-def test_each_convolution_reaches_along_its_own_axes(over, axes):
+@pytest.mark.parametrize("kernel, axes", [((1, 3, 3), (2, 3)), ((3, 1, 1), (1,))])
+def test_each_convolution_reaches_along_its_own_axes(kernel, axes):
     clip = keras.Input((5, 7, 7, 2))
-    model = keras.Model(clip, getattr(page, over)(clip, 3))
+    model = keras.Model(clip, convolution.convolve(clip, 3, kernel))
     point = np.zeros((1, 5, 7, 7, 2), "float32")
     point[0, 2, 3, 3] = 1
     touched = np.argwhere(np.abs(model.predict_on_batch(point)).max(axis=-1) > 1e-7)
     for axis, middle in ((1, 2), (2, 3), (3, 3)):
         reached = [middle - 1, middle, middle + 1] if axis in axes else [middle]
         assert sorted(set(touched[:, axis])) == reached
+
+
+def test_the_recipe_for_a_gpu_fits_together():
+    """Its lines, with few small frames, untrained weights and one epoch a rate."""
+    [path] = NOTEBOOKS.glob("10_*.ipynb")
+    text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+    recipe = re.search(r"```python\n(keras\.mixed_precision.*?)```", text, re.S)[1]
+    smaller = {"16, 224, 224": "2, 32, 32", "learn], 16,": "learn], 2,"}
+    smaller |= {"1e-3, 5": "1e-3, 1", "1e-5, 20": "1e-5, 1"}
+    smaller |= {"pooling=": "weights=None, pooling="}
+    for large, small in smaller.items():
+        assert large in recipe
+        recipe = recipe.replace(large, small)
+    clips = np.random.default_rng(0).integers(0, 256, (4, 4, 32, 32, 3), "uint8")
+    names = vars(convolution) | {"classes": "ab", "learn": np.arange(4), "paths": []}
+    names |= {"one_hot": np.eye(2, dtype="float32")[[0, 1, 0, 1]], "stored": clips}
+    recipe = re.sub(r"(?m)^stored, _ = .*$", "", recipe)
+    policy = keras.mixed_precision.global_policy()
+    try:
+        exec(recipe, names)
+    finally:
+        keras.mixed_precision.set_global_policy(policy)

@@ -13,7 +13,6 @@ NAMES = {
     "efficientnet": "efficientnet_backbone",
     "frame_features": "FeatureBatches extract_features predict_features",
     "imagenet": "named_by_imagenet",
-    "kinetics": "kinetics_clips",
     "ray_cluster": "check_seats start_ray",
     "saved_model": """
         FORMAT LITERT_FILE MODEL SavedClassifier compare_litert head_of one_model

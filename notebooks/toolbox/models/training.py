@@ -151,7 +151,9 @@ class EpochBar(keras.callbacks.Callback):
             self.bar.n = self.bar.initial = epoch
 
     def on_epoch_end(self, epoch, logs=None):
-        losses = f"loss {logs['loss']:.3f}, validation {logs['val_loss']:.3f}"
+        losses = f"loss {logs['loss']:.3f}"
+        if "val_loss" in logs:
+            losses += f", validation {logs['val_loss']:.3f}"
         self.bar.set_postfix_str(losses, refresh=False)
         self.bar.update()
 
