@@ -5,7 +5,7 @@ import lazy_loader
 NAMES = {
     "groups_left_out": """
         ask check_groups compare curve_over_groups fitted is_right judges
-        known_and_strangers label_round mixed_folds out_of_group spread_over steps
+        known_and_strangers label_round mixed_folds out_of_group spread_over
         told_apart
     """,
     "held_out": "as_videos confusion how_far report_of threshold_of",
@@ -13,7 +13,7 @@ NAMES = {
     "order_control": """
         IN_ORDER WAYS fuse ignores_order in_order most_often_right value_of_order
     """,
-    "results": "read_results record_results side_by_side",
+    "results": "read_results record_results",
     "segments": "score_films",
     "votes": "clip_answers",
 }
