@@ -17,7 +17,6 @@ from pathlib import Path
 from toolbox.models import (
     Backbone,
     FeatureBatches,
-    FusedAdam,
     extract_features,
     train_head,
     vgg16_backbone,
@@ -80,7 +79,7 @@ def steps_of_04(paths, vgg16_frames, folder):
         for part in np.split(np.arange(len(rows)), [len(rows) // 5])
     )
     head = make_head(14)
-    head.compile(FusedAdam(0.001), "categorical_crossentropy", metrics=["accuracy"])
+    head.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
     train_head(head, train, validation, folder / "weights.hdf5", 2, patience=10)
     peaks["head trained"] = peak_megabytes()
     return peaks

@@ -22,7 +22,6 @@ from pathlib import Path
 
 from toolbox.clips import extract_frames, load_frame, make_video_table, open_dataset
 from toolbox.models import (
-    FusedAdam,
     efficientnet_backbone,
     extract_features,
     look_at,
@@ -45,7 +44,6 @@ AIMS = {  # at least so many times as fast as
     "extraction, 1 thread": (1.5, RECIPE),
     "extraction, 2 threads": (2.5, RECIPE),
     "features": (2, KERAS),  # elsewhere than on x86: at least as fast
-    "training step": (1.5, "Keras' Adam"),
     "evaluation": (2, RECIPE),
     "looking": (10, "VGG16 by ncnn"),
 }
@@ -63,7 +61,6 @@ def parse_options():
         ("extraction-rounds", 7, "rounds of extraction"),
         ("frames", 64, "frames to compute features of"),
         ("test-clips", 12, "test clips to classify"),
-        ("training-rounds", 7, "steps to train"),
         ("rounds", 2, "rounds of features and evaluation"),
     ):
         add(f"--{name}", type=int, default=default, help=f"{what} (default: {default})")
@@ -241,23 +238,6 @@ def quick_head(features, labels, classes):
     return head, scale
 
 
-def compare_training(classes, rounds, batch=128):
-    """Time a step of training the head with Adam as Keras writes it, and with ours."""
-    features = np.random.default_rng(0).random((batch, 7 * 7 * 512), "float32")
-    one_hot = np.eye(classes, dtype="float32")[np.arange(batch) % classes]
-    heads = []
-    for adam in (keras.optimizers.Adam, FusedAdam):
-        heads.append(transfer.make_head(classes))
-        heads[-1].compile(adam(0.001), loss="categorical_crossentropy")
-        heads[-1].train_on_batch(features, one_hot)
-    taken = [
-        [timed(head.train_on_batch, features, one_hot)[0] for head in heads]
-        for _ in range(rounds)
-    ]
-    report("training step", *np.transpose(taken))
-    print(f"  {batch} frames, float32, {heads[0].count_params():,} weights")
-
-
 def compare_evaluation(videos, source, recipe_base, network, head, folder, rounds):
     """Time the classification of test clips by vote; head: with its scale."""
     paths = [source / video for video in videos["video"]]
@@ -346,7 +326,6 @@ def main():
         head = quick_head(features, labels, len(classes))
         clip = dataset.folder / test.loc[test["frames"].idxmax(), "video"]
         compare_looking(paths, clip, options.rounds)
-        compare_training(len(classes), options.training_rounds)
         both = recipe_base, network
         compare_evaluation(test, dataset.folder, *both, head, folder, options.rounds)
         if options.memory_frames:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from toolbox.models.frame_features import FeatureBatches
-from toolbox.models.training import FusedAdam, train_head
+from toolbox.models.training import train_head
 from toolbox.store.files import save_array
 
 import keras
@@ -33,7 +33,9 @@ def new_head(seed=3):
     dense, dropout = keras.layers.Dense, keras.layers.Dropout(0.2, name="dropout")
     layers = [dense(16, "relu", name="hidden"), dropout, dense(3, "softmax", name="c")]
     head = keras.Sequential([keras.Input((32,), name="features"), *layers], name="head")
-    head.compile(FusedAdam(0.01), "categorical_crossentropy", metrics=["accuracy"])
+    head.compile(
+        keras.optimizers.Adam(0.01), "categorical_crossentropy", metrics=["accuracy"]
+    )
     return head
 
 

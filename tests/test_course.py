@@ -9,8 +9,7 @@ from clips import COURSE
 from pocket import CLASSES, accuracy_of, check_pages, results_of, run_course
 
 NOTEBOOKS = "00 01 02 03 04 05 06"
-KNOBS = ("MAX_EPOCHS=4", "PATIENCE=4", "FINE_TUNE_CLIPS=15", "FINE_TUNE_SIZE=64")
-KNOBS += ("FINE_TUNE_EPOCHS=1",)
+KNOBS = ("MAX_EPOCHS=4", "PATIENCE=4")
 
 
 @pytest.fixture(scope="module")
@@ -68,20 +67,17 @@ def test_the_files_that_notebooks_pass_on_agree(finished, course):
     assert sorted(set(table["group"])) == ["g04", "g05", "g06"]
 
 
-def test_every_rung_of_the_ladder_is_measured_on_the_same_clips(results):
+def test_every_rung_of_the_ladder_sits_the_same_exams(results):
     ladder, rungs = results[results["notebook"] == "06"], {}
-    for part, groups in (("validation", 3), ("test", 2), ("all groups", 5)):
+    for part, groups in (("test", 2), ("all groups", 5)):
         rows = ladder[ladder["part"] == part]
         rungs[part] = rows["method"].str.split().str[0].tolist()
         assert set(rows["n"]) == {len(CLASSES) * groups}
         assert set(rows["groups"]) == {groups}
-    assert rungs["validation"] == rungs["all groups"] == list("3456789")
-    assert rungs["test"][:3] == list("012") and rungs["test"][4:] == ["10", "10"]
-    validated = accuracy_of(results, "06", "validation")
-    chosen = max(validated, key=validated.get)
-    assert chosen in accuracy_of(results, "06", "test")  # and no other rung of the six
+    assert rungs["test"] == [str(rung) for rung in range(12)]
+    assert rungs["all groups"] == rungs["test"][4:]  # what is linear
     climbed = accuracy_of(results, "06", "all groups")
-    assert climbed["9  mean and deviation"] > 0.6  # chance: 1/3
+    assert climbed["8 square roots"] > 0.5  # chance: 1/3
 
 
 @pytest.mark.slow
@@ -89,7 +85,7 @@ def test_a_second_run_finds_its_work_or_what_no_longer_fits(finished, course, po
     """Another split of the frames, and the head still knows the old one."""
     features = course / "data" / "pocket" / "features.npy"
     before = features.stat().st_mtime_ns
-    again = run_course(course, pocket, "04", *KNOBS[:2])
+    again = run_course(course, pocket, "04", *KNOBS)
     assert again.returncode == 0, again.stderr
     assert before == features.stat().st_mtime_ns
     refused = run_course(course, pocket, "03 05", "SEED=7")

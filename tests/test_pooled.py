@@ -3,8 +3,9 @@
 from toolbox.clips.dataset import Dataset
 from toolbox.models import clip_features as pooled
 from toolbox.models.backbone import Backbone
-from toolbox.models.clip_features import fill_store, pooled_clips, recipe_clips
-from toolbox.store.files import write_csv
+from toolbox.models.clip_features import fill_store, pooled_clips
+from toolbox.models.frame_features import frames_of_clips, see_frames
+from toolbox.store.files import write_csv, write_jpeg
 
 import numpy as np
 import pandas as pd
@@ -94,21 +95,47 @@ def test_broken_clips_are_told_and_left_out(dataset, network):
         pooled_clips(dataset)
 
 
-def test_the_recipe_s_features_come_back_clip_by_clip(dataset):
+def test_what_frames_show_comes_back_clip_by_clip(dataset):
     """Rows of a clip need not stand together; a clip is in one of the two tables."""
     for table, file, clips in (
-        ("train_new", "features", ["1.avi", "0.avi", "1.avi"]),
-        ("test_frames", "test_features", ["2.avi"]),
+        ("train_new", "looks", ["1.avi", "0.avi", "1.avi"]),
+        ("test_frames", "test_looks", ["2.avi"]),
     ):
         write_csv(pd.DataFrame({"video": clips}), dataset.data / f"{table}.csv")
         maps = np.zeros((len(clips), 7, 7, 512), "float16")
         maps[:, 0, 0] = 49 * (1 + np.arange(len(maps)))[:, None]
         np.save(dataset.data / f"{file}.npy", maps)
-    clips = recipe_clips(dataset, pd.DataFrame({"video": ["0.avi", "2.avi", "1.avi"]}))
+    videos = pd.DataFrame({"video": ["0.avi", "2.avi", "1.avi"]})
+    clips = frames_of_clips(dataset, videos, "looks", where=False)
     assert [clip[:, 0].tolist() for clip in clips] == [[2], [1], [1, 3]]
-    assert clips[0].dtype == np.float32 and clips[0].shape[1] == 512
+    assert clips[0].dtype == np.float32 and clips[0].shape == (1, 512)
+    laid_out = frames_of_clips(dataset, videos, "looks")
+    assert laid_out[0].shape == (1, 7 * 7 * 512) and laid_out[0].dtype == np.float32
+    assert laid_out[2][:, 511].tolist() == [49, 147] and laid_out[2][:, 512].max() == 0
     with pytest.raises(ValueError, match=r"9\.avi has no frames"):
-        recipe_clips(dataset, pd.DataFrame({"video": ["9.avi"]}))
+        frames_of_clips(dataset, pd.DataFrame({"video": ["9.avi"]}), "looks")
+
+
+def test_the_frames_of_both_parts_are_seen_in_their_tables_order(dataset):
+    """Two frames of training clips, one of a test clip, each of its own grey."""
+
+    def look(pixels, layers, pooled):
+        return [pixels.mean((1, 2))]
+
+    def load():
+        return look, {"all": (3,)}
+
+    shades = {"train_1": [50, 150], "test_1": [200]}
+    for table, home in (("train_new", "train_1"), ("test_frames", "test_1")):
+        (dataset.data / home).mkdir()
+        for shade in shades[home]:
+            frame = np.full((224, 224, 3), shade, "uint8")
+            write_jpeg(frame, dataset.data / home / f"{shade}.jpg")
+        images = [f"{shade}.jpg" for shade in reversed(shades[home])]
+        write_csv(pd.DataFrame({"image": images}), dataset.data / f"{table}.csv")
+    see_frames(dataset, Backbone("grey", "none", load, np.asarray, ("all",)), "greys")
+    assert np.load(dataset.data / "greys.npy")[:, 0].tolist() == [150, 50]
+    assert np.load(dataset.data / "test_greys.npy")[:, 0].tolist() == [200]
 
 
 def test_a_part_of_a_video_is_looked_at_as_a_clip_is(dataset, network):

@@ -2,7 +2,7 @@
 
 import json
 
-from toolbox.evaluation.results import read_results, record_results, side_by_side
+from toolbox.evaluation.results import read_results, record_results
 
 import pytest
 
@@ -26,14 +26,3 @@ def test_damaged_results_are_named_and_left_alone(tmp_path):
     with pytest.raises(ValueError, match=r"results\.json is damaged"):
         record_results(path, "05", [{"method": "new"}])
     assert path.read_text() == "["
-
-
-def test_datasets_side_by_side(tmp_path):
-    for name, accuracy in (("one", 0.5), ("two", 0.25)):
-        row = {"method": "vote", "part": "test", "accuracy": accuracy, "n": 8}
-        path = tmp_path / name / "results.json"
-        record_results(path, "06", [row, row | {"part": "validation"}])
-    table = side_by_side(tmp_path, "06", "test")
-    assert table.columns.tolist() == ["one, n = 8", "two, n = 8"]
-    assert table.loc["vote"].tolist() == [50, 25]
-    assert side_by_side(tmp_path, "07", "test").empty

@@ -1,14 +1,13 @@
-"""What `fit` lacks: a fused Adam, the best weights, a training that goes on."""
+"""What `fit` lacks: the best weights, a training that goes on."""
 
 from toolbox.models import training
-from toolbox.models.training import FusedAdam, patience_in_epochs, read_log
+from toolbox.models.training import read_log
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
 from clips import kill_when, start_python
-from small_training import new_head, parts_of, small_features, train_in
+from small_training import parts_of, small_features, train_in
 
 
 @pytest.fixture
@@ -19,24 +18,6 @@ def features(tmp_path):
 def same_weights(first, second, apart=0):
     pairs = zip(first.get_weights(), second.get_weights(), strict=True)
     return all(np.allclose(*pair, rtol=0, atol=apart) for pair in pairs)
-
-
-@pytest.mark.parametrize(
-    "rate", [0.001, keras.optimizers.schedules.CosineDecay(0.01, 5)]
-)
-def test_fused_adam_is_adam(rate):
-    """Same weights and means after some steps as with Keras' own, but for rounding."""
-    random, heads = np.random.default_rng(0), []
-    inputs, labels = random.random((32, 32), "float32"), np.eye(3)[np.arange(32) % 3]
-    for adam in (keras.optimizers.Adam, FusedAdam):
-        head = new_head()
-        head.compile(adam(rate), loss="categorical_crossentropy")
-        start = head.get_weights()
-        for _ in range(10):
-            head.train_on_batch(inputs, labels)
-        heads.append([*map(np.array, (*head.variables, *head.optimizer.variables))])
-    assert all(np.allclose(*pair, atol=1e-5) for pair in zip(*heads, strict=True))
-    assert np.abs(heads[1][0] - start[0]).max() > 1e-3
 
 
 def test_training_learns_and_a_finished_one_is_kept(tmp_path, features, capfd):
@@ -115,9 +96,3 @@ def test_lines_cut_off_and_epochs_repeated_are_sorted_out(tmp_path):
     (tmp_path / "history.csv").write_text("\n".join(lines))
     log = read_log(tmp_path / "history.csv").to_numpy().tolist()
     assert log == [[1, 3.0, 1], [2, 2.4, 3]]
-
-
-def test_patience_lasts_seventy_updates_at_least():
-    for rows, batch_size, epochs in ((128, 128, 70), (129, 128, 35), (979, 128, 10)):
-        assert patience_in_epochs(10, rows, batch_size) == epochs
-        assert patience_in_epochs(80, rows, batch_size) == 80

@@ -218,12 +218,3 @@ def test_a_round_of_labelling_never_labels_what_it_is_judged_by(tmp_path):
             assert learned[:4] == start and len(set(learned)) == count
             assert set(learned[4:]) <= set(pool)
         assert learned[4:] == asked[draw]
-
-
-def test_steps_compare_each_with_the_one_before():
-    groups = np.repeat([f"g{k}" for k in range(6)], 4)
-    wrong, right = np.zeros(24, bool), np.ones(24, bool)
-    found = left_out.steps({"a": wrong, "b": right, "c": right}, groups)
-    assert found.index.tolist() == ["b", "c"]
-    assert found["points gained"].tolist() == ["+100 (+100 to +100)", "+0 (+0 to +0)"]
-    assert found["so"].tolist() == ["better", "no difference shown"]

@@ -21,7 +21,10 @@ MADE = """
     classes.npy results.json train_1/*.jpg test_1/*.jpg pooled/*/*.np* pooled/*.np*
     motion/*.np* features_parquet/*.parquet
 """
-NOTED = "features test_features clips_*x* train_1 test_1 pooled step_* steps record"
+NOTED = """
+    features test_features preprocessed test_preprocessed modern test_modern
+    clips_*x* train_1 test_1 pooled step_* steps record
+"""
 BESIDE = "npy npy.json json jsonl unfinished lock"
 
 

@@ -12,13 +12,13 @@ __all__ = [
 ]
 
 # %% ../06_fix_one_bug_at_a_time.ipynb #06-5de
-# No module named 'toolbox'? This notebook belongs in the course's folder notebooks/.
 
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.base import clone
+from sklearn.decomposition import KernelPCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
@@ -34,14 +34,16 @@ def unit_length(rows):
 
 
 # %% ../06_fix_one_bug_at_a_time.ipynb #06-316
-def linear_classifier(*steps, strength=0.1):
+def linear_classifier(*steps, strength=0.1, wide=False):
     """Standardised features and a logistic regression; `steps`, functions of the input,
     go before.
 
-    strength: the regression's C, the inverse of what large weights cost.
+    strength: the regression's C, the inverse of what large weights cost; wide: for
+    rows of more numbers than there are rows, the same answers sooner, but for rounding.
     """
     regression = LogisticRegression(C=strength, max_iter=1000)
-    return make_pipeline(*map(FunctionTransformer, steps), StandardScaler(), regression)
+    then = [StandardScaler(), *([KernelPCA()] if wide else []), regression]
+    return make_pipeline(*map(FunctionTransformer, steps), *then)
 
 
 # %% ../06_fix_one_bug_at_a_time.ipynb #06-log

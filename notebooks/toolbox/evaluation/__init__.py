@@ -5,14 +5,14 @@ import lazy_loader
 NAMES = {
     "groups_left_out": """
         ask check_groups compare curve_over_groups fitted is_right judges
-        known_and_strangers label_round logit_weights out_of_group steps told_apart
+        known_and_strangers label_round logit_weights out_of_group told_apart
     """,
     "held_out": "as_videos confusion how_far report_of threshold_of",
     "intervals": "in_points interval_over_groups measured verdict",
     "order_control": """
         IN_ORDER WAYS ignores_order in_order most_often_right value_of_order
     """,
-    "results": "read_results record_results side_by_side",
+    "results": "read_results record_results",
     "segments": "score_films",
     "votes": "clip_answers",
 }

@@ -1,7 +1,5 @@
 """Classifiers judged on groups that they never met."""
 
-from itertools import pairwise
-
 from toolbox.evaluation.intervals import in_points, verdict
 from toolbox.store import write_csv
 
@@ -262,16 +260,3 @@ def least_sure(judge, clips, count):
     if len(clips) == 0:
         return np.zeros(0, int)
     return np.argsort(judge.predict_proba(clips).max(axis=1), kind="stable")[:count]
-
-
-def steps(right, groups):
-    """What each method gains over the one before it: a DataFrame with a row for each
-    step: points with their 95 % interval over groups, and what that shows.
-
-    right: a dict from name to (n,) bool, which clips it gets right; groups: (n,).
-    """
-    rows = []
-    for before, name in pairwise(right):
-        gain = right[name].astype(float) - right[before]
-        rows.append((name, in_points(gain, groups), verdict(gain, groups)))
-    return pd.DataFrame(rows, columns=["step", "points gained", "so"]).set_index("step")

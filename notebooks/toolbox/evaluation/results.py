@@ -29,19 +29,3 @@ def record_results(path, notebook, rows):
     with whole(path) as temporary:
         temporary.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     return read_results(path)
-
-
-def side_by_side(folder, notebook, part):
-    """The accuracies that a notebook measured on each dataset below a folder, in per
-    cent: a DataFrame with a row for each method and a column for each `results.json`.
-
-    part: which rows count: "validation", "test" or "all groups".
-    """
-    columns = []
-    for path in sorted(folder.glob("*/results.json")):
-        rows = read_results(path)
-        rows = rows[(rows["notebook"] == notebook) & (rows["part"] == part)]
-        column = 100 * rows.set_index("method")["accuracy"]
-        columns.append(column.rename(f"{path.parent.name}, n = {rows['n'].max()}"))
-    columns = [column for column in columns if len(column)]
-    return pd.concat(columns, axis=1) if columns else pd.DataFrame()

@@ -7,11 +7,13 @@ NAMES = {
     "backbone": "Backbone",
     "clip_features": """
         as_array each features_of_clips fill_store look_at pictures_of pooled_clips
-        pooled_network recipe_clips rows_seen see
+        pooled_network rows_seen see
     """,
     "engine": "LITERT",
     "efficientnet": "efficientnet_backbone",
-    "frame_features": "FeatureBatches extract_features predict_features",
+    "frame_features": """
+        FeatureBatches extract_features frames_of_clips predict_features see_frames
+    """,
     "imagenet": "named_by_imagenet",
     "ray_cluster": "check_seats start_ray",
     "saved_model": """
@@ -19,9 +21,7 @@ NAMES = {
         save_classifier
     """,
     "sequences": "SequenceNetwork padded warm_up_and_cosine",
-    "training": """
-        EpochBar FusedAdam patience_in_epochs train_head
-    """,
+    "training": "EpochBar train_head",
     "vgg16": """
         compare_engines engines load_vgg16 vgg16_backbone vgg16_weights
     """,

@@ -37,7 +37,7 @@ def pooled_clips(dataset, per_second=4, network=None):
     means over all positions; computed once, and kept in `data/<dataset>/pooled/` for
     all notebooks.
 
-    network: a pooled Backbone; None: `pooled_network`. Returns (videos, clips, problems):
+    network: a pooled Backbone, or None. Returns (videos, clips, problems):
     the rows of `videos.csv` that can be used, numbered anew; an array (n,) of their
     features, each float32 (frames, d); and a dict from clip to text for what was odd or
     broken. Raises ValueError if no clip can be used.
@@ -71,23 +71,6 @@ def fill_store(dataset, network, per_second, paths, features, problems):
         if not is_made(kept, paths[clip], of):
             with making(kept, paths[clip], of, odd=odd) as temporary:
                 save_features(found, temporary)
-
-
-def recipe_clips(dataset, videos):
-    """The features of the 2019 recipe as notebooks 04 and 05 left them (one frame a
-    second, divided by 255), the mean over the 7 x 7 positions: an array (n,) of float32
-    (frames, 512), in the order of the column `video`. Raises ValueError if a clip has
-    none.
-    """
-    features = {}
-    for table, file in (("train_new", "features"), ("test_frames", "test_features")):
-        of_clip = read_csv(dataset.data / f"{table}.csv").groupby("video").indices
-        maps = np.load(dataset.data / f"{file}.npy", mmap_mode="r")
-        for clip, rows in of_clip.items():
-            features[clip] = maps[rows].mean((1, 2), "float32")
-    if missing := [video for video in videos["video"] if video not in features]:
-        raise ValueError(f"{missing[0]} has no frames: run notebooks 01 to 05 again.")
-    return as_array([features[video] for video in videos["video"]])
 
 
 def as_array(clips):

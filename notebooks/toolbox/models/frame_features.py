@@ -5,10 +5,14 @@ it a batch at a time.
 import math
 
 from toolbox.clips import load_frame
+from toolbox.models.clip_features import as_array
 from toolbox.page import in_threads, keras, progress
-from toolbox.store import growing_array
+from toolbox.store import growing_array, read_csv
 
 import numpy as np
+
+# The frames of the training clips, and of the test clips: their table and their folder
+FRAMES = {"": ("train_new", "train_1"), "test_": ("test_frames", "test_1")}
 
 
 def extract_features(paths, network, target, batch_size=16):
@@ -27,9 +31,8 @@ def extract_features(paths, network, target, batch_size=16):
         frames = in_threads(
             lambda batch: np.stack([*map(load_frame, batch)]), batches, 2
         )
-        bar = progress(
-            total=len(paths), initial=done, desc="VGG16 features", unit="frame"
-        )
+        desc = f"{network.name} features"
+        bar = progress(total=len(paths), initial=done, desc=desc, unit="frame")
         for batch in frames:
             append(network(batch))
             bar.update(len(batch))
@@ -78,3 +81,33 @@ def predict_features(head, features_file, scale, rows=None):
         rows = np.arange(len(np.load(features_file, mmap_mode="r")))
     batches = FeatureBatches(features_file, rows, None, scale)
     return head.predict(batches, verbose=0)
+
+
+def see_frames(dataset, network, name):
+    """Let a network see the frames that notebooks 01 and 05 took of the clips, one a
+    second, and keep what it sees in `<name>.npy` and `test_<name>.npy`, as
+    `extract_features` does.
+    """
+    for part, (table, pictures) in FRAMES.items():
+        images = read_csv(dataset.data / f"{table}.csv")["image"]
+        paths = [dataset.data / pictures / image for image in images]
+        extract_features(paths, network, dataset.data / f"{part}{name}.npy")
+
+
+def frames_of_clips(dataset, videos, name, where=True):
+    """What `see_frames` kept of each clip: an array (n,) of float32 (frames, d), in the
+    order of `videos`. Raises ValueError if a clip has no frames.
+
+    where: lay maps (7, 7, channels) out flat; else take their means over the places.
+    """
+    features = {}
+    for part, (table, _) in FRAMES.items():
+        of_clip = read_csv(dataset.data / f"{table}.csv").groupby("video").indices
+        kept = np.load(dataset.data / f"{part}{name}.npy", mmap_mode="r")
+        for clip, rows in of_clip.items():
+            seen = kept[rows].astype("float32")
+            pooled = seen.mean(axis=tuple(range(1, seen.ndim - 1)))
+            features[clip] = seen.reshape(len(rows), -1) if where else pooled
+    if missing := [video for video in videos["video"] if video not in features]:
+        raise ValueError(f"{missing[0]} has no frames: run notebooks 01 to 05 again.")
+    return as_array([features[video] for video in videos["video"]])

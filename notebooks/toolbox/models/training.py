@@ -1,4 +1,4 @@
-"""What Keras' `fit` lacks: a faster Adam, an end that is kept, a bar of epochs."""
+"""What Keras' `fit` lacks: an end that is kept, and a bar of epochs."""
 
 import shutil
 from contextlib import contextmanager
@@ -8,37 +8,6 @@ from toolbox.store import digest_of, is_made, making, note_of, read_json
 
 import numpy as np
 import pandas as pd
-
-
-class FusedAdam(keras.optimizers.Adam):
-    """Keras' Adam with the update of each variable as one operation of TensorFlow's; on
-    other backends it is Keras' own. For dense gradients, without AMSGrad.
-
-    Source: Kingma and Ba 2015, arXiv:1412.6980; `tf.raw_ops.ResourceApplyAdam`.
-    """
-
-    def update_step(self, gradient, variable, learning_rate):
-        """Move one variable against its gradient, and the two running means with it."""
-        if keras.backend.backend() != "tensorflow":
-            super().update_step(gradient, variable, learning_rate)
-            return
-        import tensorflow as tf
-
-        place = self._get_variable_index(variable)
-        mean, square = self._momentums[place], self._velocities[place]
-        steps = tf.cast(tf.convert_to_tensor(self.iterations) + 1, variable.dtype)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=mean.value.handle,
-            v=square.value.handle,
-            beta1_power=self.beta_1**steps,
-            beta2_power=self.beta_2**steps,
-            lr=tf.cast(learning_rate, variable.dtype),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
-        )
 
 
 @contextmanager
@@ -160,10 +129,3 @@ class EpochBar(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self.bar.total = self.bar.n
         self.bar.close()
-
-
-def patience_in_epochs(patience, rows, batch_size=128):
-    """How many epochs to wait for a better one: `patience`, or more where that would be
-    fewer than 70 updates of the weights; rows: how many an epoch trains on.
-    """
-    return max(patience, round(70 / -(-rows // batch_size)))
