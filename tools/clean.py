@@ -19,7 +19,7 @@ MADE = """
     source.txt videos.csv unreadable.csv frame_problems.csv frames_left_out.csv
     train_new.csv test_frames.csv split.csv predictions.csv to_label.csv labels.npy
     classes.npy results.json train_1/*.jpg test_1/*.jpg pooled/*/*.np* pooled/*.np*
-    motion/*.np* kinetics/*.np* features_parquet/*.parquet
+    motion/*.np* kinetics/*.np* practice/*.np* practice/*/*
 """
 NOTED = "features test_features clips_*x* train_1 test_1 pooled step_* steps record"
 BESIDE = "npy npy.json json jsonl unfinished lock"
