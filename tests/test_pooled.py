@@ -3,7 +3,7 @@
 from toolbox.clips.dataset import Dataset
 from toolbox.models import clip_features as pooled
 from toolbox.models.backbone import Backbone
-from toolbox.models.clip_features import fill_store, pooled_clips
+from toolbox.models.clip_features import pooled_clips
 from toolbox.models.frame_features import frames_of_clips, see_frames
 from toolbox.store.files import write_csv, write_jpeg
 
@@ -62,19 +62,6 @@ def test_each_clip_has_four_frames_a_second_and_is_kept(dataset, network):
     pooled_clips(dataset)
     assert network.frames == 28
     assert [len(clip) for clip in pooled_clips(dataset, 2)[1]] == [2, 2, 6]
-
-
-def test_the_store_is_filled_from_elsewhere_and_keeps_what_it_has(dataset, network):
-    """As notebook 12 does, whose processes looked at two clips of three."""
-    looks = pooled.pooled_network(dataset)
-    features = {clip: np.full((4, 512), k) for k, clip in enumerate("ab", 1)}
-    paths = {clip: dataset.folder / f"{k}.avi" for k, clip in enumerate("ab")}
-    fill_store(dataset, looks, 4, paths, features, {"a": "breaks off"})
-    _, clips, problems = pooled_clips(dataset)
-    assert network.frames == 12 and problems == {"a": "breaks off"}
-    assert (clips[0] == 1).all() and (clips[1] == 2).all() and len(clips[2]) == 12
-    fill_store(dataset, looks, 4, paths, {"a": np.zeros((4, 512))}, {})
-    assert (pooled_clips(dataset)[1][0] == 1).all()
 
 
 def test_another_preprocessing_makes_all_features_anew(dataset, network):

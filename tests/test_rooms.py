@@ -36,8 +36,8 @@ def test_a_door_hands_on_what_is_there(room):
     for name in door.__all__:
         try:
             assert getattr(door, name) is not None
-        except ModuleNotFoundError as missing:  # an extra, see requirements-scale.txt
-            assert missing.name in ("ray", "pyarrow"), name
+        except ImportError as missing:  # an extra, see requirements-scale.txt
+            assert missing.name == "ray", name
 
 
 PLACES = ("benchmarks", "tools", "data/mocap")

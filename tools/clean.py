@@ -19,7 +19,7 @@ MADE = """
     source.txt videos.csv unreadable.csv frame_problems.csv frames_left_out.csv
     train_new.csv test_frames.csv split.csv predictions.csv to_label.csv labels.npy
     classes.npy results.json train_1/*.jpg test_1/*.jpg pooled/*/*.np* pooled/*.np*
-    motion/*.np* features_parquet/*.parquet
+    motion/*.np* practice/*.np* practice/*/*
 """
 NOTED = """
     features test_features preprocessed test_preprocessed modern test_modern

@@ -104,13 +104,13 @@ def number_of(path):
 
 def choose_notebooks(everything, numbers):
     """The paths, out of all notebooks, that the numbers name ("04 05" or "04,05");
-    for "all", those whose packages are there, and for "solutions", those of exercises.
+    for "all", and for "solutions", those of exercises, those whose packages are there.
     """
     wanted = numbers.replace(",", " ").split()
     if wanted == ["all"]:
         return without_extras(everything)
     if wanted == ["solutions"]:
-        return sorted(everything[0].parent.glob("solutions/*.ipynb"))
+        return without_extras(sorted(everything[0].parent.glob("solutions/*.ipynb")))
     if unknown := set(wanted) - set(map(number_of, everything)):
         there, numbers = ", ".join(path.stem for path in everything), sorted(unknown)
         sys.exit(f"There is no notebook {' '.join(numbers)}; there are: {there}.")

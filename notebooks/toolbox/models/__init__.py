@@ -6,8 +6,8 @@ NAMES = {
     "answers": "Answer seconds_of segments_of write_subtitles",
     "backbone": "Backbone",
     "clip_features": """
-        as_array each features_of_clips fill_store look_at pictures_of pooled_clips
-        pooled_network rows_seen see
+        as_array each features_of_clips look_at pictures_of pooled_clips pooled_network
+        rows_seen see store_of
     """,
     "engine": "LITERT",
     "efficientnet": "efficientnet_backbone",

@@ -57,22 +57,6 @@ def pooled_clips(dataset, per_second=4, network=None):
     return videos, as_array([features[clip] for clip in videos["clip"]]), problems
 
 
-def fill_store(dataset, network, per_second, paths, features, problems):
-    """Keep features that were computed elsewhere as `pooled_clips` does; what is there
-    already stays.
-
-    paths, features, problems: dicts from clip to the video's path, to its features
-    (frames, d), and to text where something was odd.
-    """
-    folder, of = store_of(dataset, network), [network.facts, per_second]
-    for clip, found in features.items():
-        kept = folder / f"{clip}.npy"
-        odd = [problems[clip]] if clip in problems else []
-        if not is_made(kept, paths[clip], of):
-            with making(kept, paths[clip], of, odd=odd) as temporary:
-                save_features(found, temporary)
-
-
 def as_array(clips):
     """A list of features (frames, d), of clips of any lengths, as an array (n,) of
     objects.

@@ -16,8 +16,6 @@ logging.getLogger("ray.widgets").setLevel("ERROR")  # it would like to draw in t
 # `max_retries` is to move one day
 warnings.filterwarnings("ignore", ".*ray_remote_args.*")
 try:
-    import pyarrow  # noqa: F401
-
     with warnings.catch_warnings(action="ignore"):
         import ray
         import ray.data
@@ -25,7 +23,8 @@ except ImportError:
     raise ImportError(
         "Ray is an extra of this course. `make scale` installs it and runs this"
         " notebook; without make: python -m pip install -r requirements-scale.txt -c"
-        " requirements.lock"
+        " requirements.lock",
+        name="ray",
     ) from None
 
 

@@ -24,9 +24,8 @@ def draw_heat(frame, heat, limit=None, strength=0.75):
 
 
 def draw_workers(reports, victim=None, killed_at=None):
-    """Draw who did what when: a bar for each part in its worker's row, and above them a
-    mark for each time at which the frames of a part had been decoded; returns the
-    matplotlib figure.
+    """Draw who did what when: a bar for each clip in its worker's row, and above them a
+    mark for each time at which a clip had been decoded; returns the matplotlib figure.
 
     reports: DataFrame of worker, decoded, started and finished (seconds since 1970);
     victim: the worker that was killed, at `killed_at`, if any.

@@ -9,7 +9,6 @@ NAMES = {
     """,
     "growing_array": "growing_array npy_header",
     "made": "digest_of fingerprint is_made making note_of read_note",
-    "parquet": "Parts clips_to_do go_on",
     "steps": "check_step step",
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(
