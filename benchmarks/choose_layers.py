@@ -57,13 +57,17 @@ def main():
 
 def look_at_all(folder, layers=tuple(LAYERS)):
     """(clips, labels, groups) of a folder; of a clip, the layers side by side."""
-    videos, _ = make_video_table(folder)
-    if read_lists(folder):
-        videos = videos[videos["part"] == "train"]
+    videos = videos_of(folder)
     network = efficientnet_backbone(COURSE / "weights", layers).using(pooled=True)
     paths = progress([folder / video for video in videos["video"]], desc=folder.name)
     clips = as_array([look_at(path, network, RATE) for path in paths])
     return clips, videos["class"].to_numpy(str), videos["group"].to_numpy(str)
+
+
+def videos_of(folder):
+    """The table of a folder's clips: of its training part, if it has lists."""
+    videos, _ = make_video_table(folder)
+    return videos[videos["part"] == "train"] if read_lists(folder) else videos
 
 
 def layers_of(clips, layers):
