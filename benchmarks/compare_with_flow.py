@@ -12,9 +12,15 @@ from toolbox.models import as_array
 from toolbox.models.efficientnet import CHOSEN
 from toolbox.page import in_threads, progress
 
-import numpy as np
 import pandas as pd
-from choose_layers import COURSE, SIZE, look_at_all, videos_of, whole_clips
+from choose_layers import (
+    COURSE,
+    SIZE,
+    look_at_all,
+    right_and_loss,
+    videos_of,
+    whole_clips,
+)
 from lessons_of import lesson
 
 from lessons.own_videos import ClipClassifier
@@ -60,14 +66,11 @@ def histograms(folder):
 
 def compared(said, labels, groups):
     """A DataFrame with a row for each method; points gained over the windows."""
-    true = np.unique(labels, return_inverse=True)[1]
-    right = {name: (p.argmax(axis=1) == true) * 1.0 for name, p in said.items()}
-    rows = {}
-    for name, p in said.items():
-        surprise = -np.log(p[np.arange(len(true)), true].clip(1e-6))
-        gained = paired(right[name] - right[WINDOWS], groups)
-        rows[name] = {"right": 100 * right[name].mean(), "log loss": surprise.mean()}
-        rows[name] |= gained
+    rows, before = {}, right_and_loss(said[WINDOWS], labels)[0] * 1.0
+    for name, probabilities in said.items():
+        right, loss = right_and_loss(probabilities, labels)
+        rows[name] = {"right": 100 * right.mean(), "log loss": loss}
+        rows[name] |= paired(right - before, groups)
     return pd.DataFrame(rows).T.round(2)
 
 

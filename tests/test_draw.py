@@ -97,7 +97,7 @@ def test_the_curve_says_what_more_groups_teach():
     rows = [*few, ("all groups", 1, 10, 0.5), ("all groups", 2, 20, 0.8)]
     curve = pd.DataFrame(rows, columns=["source", "groups", "clips", "accuracy"])
     [axis] = scores.draw_curve(curve, 0.1).axes
-    assert axis.get_title() == "Right, by groups learned from: 1: 30%, 2: 80%"
+    assert axis.get_title() == "From 1 to 2 groups: from 30% to 80% right"
     assert [len(line.get_xdata()) for line in axis.lines[:2]] == [2, 2]
 
 

@@ -106,7 +106,7 @@ def known_and_strangers(model, clips, labels, groups, folds=10):
     didn't: each class in turn is left out, so that the same classifiers judge both,
     clips of groups that they never met. Two arrays: (classes, n, 8), of clips of the
     other classes, and (n, 8), of each clip while its class is left out; NaN where
-    there is none. Arguments as in `out_of_group`.
+    there is none. Arguments as in `judges`.
     """
     names = np.unique(labels)
     known = np.full((len(names), len(clips), 8), np.nan)
@@ -196,7 +196,7 @@ def curve_over_groups(model, clips, labels, groups, draws=4, points=4):
     each draw and point.
 
     draws: how often other groups (a quarter) are set aside to judge by; the rest as in
-    `out_of_group`. Empty with one group.
+    `judges`. Empty with one group.
     """
     rng, names, rows = np.random.default_rng(0), np.unique(groups), []
     given = are_given(groups)
@@ -220,7 +220,7 @@ def label_round(model, clips, labels, groups, first=2, more=2, draws=5):
     labelling as many of the least sure; a row for each draw of groups and labels.
 
     first: clips of each class with a label to begin with; more: clips to label, times
-    classes. The rest as in `out_of_group`. Uncertainty sampling: Lewis and Gale 1994,
+    classes. The rest as in `judges`. Uncertainty sampling: Lewis and Gale 1994,
     https://arxiv.org/abs/cmp-lg/9407020.
     """
     rows = []

@@ -157,10 +157,9 @@ def draw_curve(curve, chance):
     axis.axhline(chance, color="black", linestyle=":", label="chance")
     axis.set(xlabel="clips learned from", ylabel="accuracy on unseen groups")
     axis.set(ylim=(0, 1))
-    few = means.loc["few groups"]
-    groups, shares = few.index[[0, -1]], few["accuracy"].iloc[[0, -1]]
-    first, last = (f"{groups[k]}: {shares.iloc[k]:.0%}" for k in (0, 1))
-    axis.set_title(f"Right, by groups learned from: {first}, {last}")
+    ends = means.loc["few groups"]["accuracy"].iloc[[0, -1]]
+    (least, most), (low, high) = ends.index, ends
+    axis.set_title(f"From {least} to {most} groups: from {low:.0%} to {high:.0%} right")
     axis.legend()
     return figure
 
