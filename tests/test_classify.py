@@ -11,6 +11,7 @@ import zipfile
 from toolbox.clips.dataset import choose_dataset, find_dataset
 from toolbox.clips.write import caption_tile, join_clips
 from toolbox.models.efficientnet import efficientnet_weights
+from toolbox.models.fitted_windows import made_of
 from toolbox.models.saved_model import FACTS, SavedClassifier
 from toolbox.plots import answer_files
 from toolbox.store.files import one_writer, read_csv
@@ -29,7 +30,7 @@ from clips import (
     write_with_pyav,
 )
 
-from lessons.own_videos import label_video, made_of
+from lessons.own_videos import label_video
 
 
 def command(course, *options, **variables):

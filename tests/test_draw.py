@@ -91,12 +91,13 @@ def test_the_trade_off_marks_the_threshold():
     assert [*axis.lines[-1].get_xdata(), *axis.lines[-1].get_ydata()] == [0.75, 0.5]
 
 
-def test_the_curve_says_what_the_fewest_clips_teach():
-    few = [("few", 1, 10, 0.2), ("few", 1, 10, 0.4), ("few", 2, 20, 0.8)]
-    rows = [*few, ("all", 1, 10, 0.5), ("all", 2, 20, 0.8)]
+def test_the_curve_says_what_more_groups_teach():
+    few = [("few groups", 1, 10, 0.2), ("few groups", 1, 10, 0.4)]
+    few += [("few groups", 2, 20, 0.8)]
+    rows = [*few, ("all groups", 1, 10, 0.5), ("all groups", 2, 20, 0.8)]
     curve = pd.DataFrame(rows, columns=["source", "groups", "clips", "accuracy"])
     [axis] = scores.draw_curve(curve, 0.1).axes
-    assert axis.get_title() == "Trained on 10 clips: 50% (all), 30% (few) right"
+    assert axis.get_title() == "From 1 to 2 groups: from 30% to 80% right"
     assert [len(line.get_xdata()) for line in axis.lines[:2]] == [2, 2]
 
 

@@ -1,5 +1,6 @@
 """Notebook 11: windows, their description, clips to classes, live, the script."""
 
+from toolbox.models.answers import motion_of, still_below
 from toolbox.models.clip_features import as_array
 
 import numpy as np
@@ -9,8 +10,6 @@ from lessons.own_videos import (
     ClipClassifier,
     describe,
     moments_of,
-    motion_of,
-    still_below,
     windows_judged,
     windows_of,
 )
@@ -149,16 +148,6 @@ def test_what_stands_still_does_not_move():
     assert motion_of(still) == 0
     clips = as_array([rng.random((9, 3)), 1 + rng.random((4, 3)) / 10])
     by_hand = [np.mean([motion_of(w) for w in windows_of(c, 5)]) for c in clips]
-    assert still_below(clips, 5) == by_hand[1] / 2 < by_hand[0]
+    windows = [windows_of(clip, 5) for clip in clips]
+    assert still_below(windows) == by_hand[1] / 2 < by_hand[0]
     assert motion_of(7 * clips[0]) == pytest.approx(motion_of(clips[0]))
-
-
-def test_a_confidence_is_the_highest_at_eight_moments():
-    labels, lengths = np.resize(["a", "b"], 20), np.resize([3, 9, 40], 20)
-    clips = clips_of(np.resize([-0.2, 0.2], 20), lengths, noise=2)
-    fitted = ClipClassifier(4).fit(clips, labels)
-    said = fitted.confidence(clips)
-    assert said.shape == (20, 8) and (said >= 0.5).all()
-    moments = fitted.moments(clips[2])
-    places = [0, 6, 11, 17, 22, 28, 33, 39]
-    assert np.allclose(said[2], moments[places].max(axis=1))

@@ -1,6 +1,7 @@
 """The picture, the captions and the measures of a video's segments."""
 
 from toolbox.evaluation.segments import (
+    films_of,
     frame_accuracy,
     mean_average_precision,
     score_films,
@@ -186,6 +187,17 @@ def test_films_are_scored_by_their_clips():
 
     scores = score_films([[a, a, b], [a, b]], timeline_of, 4)
     assert scores == {"frame accuracy": 0.5, "mAP at IoU 0.5": 0.5}
+
+
+def test_films_are_drawn_of_few_clips_too():
+    clips, labels = [np.full((2, 1), k) for k in range(9)], np.array(list("abcdefghi"))
+    films = films_of(clips, labels, count=5)
+    assert [len(film) for film in films] == [4] * 5
+    for film in films:
+        numbers = [int(clip[0, 0]) for _, clip in film]
+        assert len(set(numbers)) == 4
+        assert [label for label, _ in film] == [labels[k] for k in numbers]
+    assert len(films_of(clips[:2], labels[:2], count=1)[0]) == 4
 
 
 def test_no_segment_ends_behind_the_video():

@@ -22,8 +22,8 @@ from toolbox.clips import (
     remember_folder,
     result_or_problem,
 )
-from toolbox.models import LITERT_FILE, SavedClassifier
-from toolbox.plots import COLUMNS, COPY, FILES
+from toolbox.models import LITERT_FILE, SavedClassifier, made_of
+from toolbox.plots import COLUMNS, COPY, FILES, classify_video
 from toolbox.store import (
     check_step,
     digest_of,
@@ -38,7 +38,7 @@ from toolbox.store import (
 
 import pandas as pd
 
-from lessons.own_videos import classify_video, made_of, train_classifier
+from lessons.own_videos import label_video, train_classifier
 
 ADVICE = "Check the path, or name another: make classify DATASET=/path/to/folder."
 
@@ -221,7 +221,8 @@ def take_in(dataset):
 def answer(source, classifier, home):
     """Say what a video shows, and in `predictions.csv`; returns whether it was read."""
     folder = folder_for(source, home)
-    row, problem = result_or_problem(classify_video, source, classifier, folder)
+    asked = source, classifier, folder, label_video
+    row, problem = result_or_problem(classify_video, *asked)
     name = os.fsencode(source).decode(errors="backslashreplace")
     if row:
         said = row["summary"], row["note"], row["problem"]

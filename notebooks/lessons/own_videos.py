@@ -2,73 +2,26 @@
 
 # %% auto #0
 __all__ = [
-    "PER_SECOND",
-    "SIZE",
     "ClipClassifier",
-    "classify_video",
     "describe",
     "label_video",
-    "made_of",
     "moments_of",
-    "motion_of",
-    "save_fitted",
-    "sees",
-    "still_below",
     "train_classifier",
     "windows_judged",
     "windows_of",
 ]
 
 # %% ../11_classify_your_own_videos.ipynb #11-86c
-# No module named 'toolbox'? This notebook belongs in the course's folder notebooks/.
-import math
 from collections import deque
-from datetime import datetime
-from pathlib import Path
 
-from toolbox.clips import (
-    NONE,
-    evenly_spaced,
-    open_video,
-)
-from toolbox.evaluation import (
-    fitted,
-    report_of,
-    threshold_of,
-)
-from toolbox.models import (
-    FORMAT,
-    LITERT,
-    Answer,
-    head_of,
-    one_model,
-    pooled_clips,
-    pooled_network,
-    rows_seen,
-    save_classifier,
-    segments_of,
-)
+from toolbox import evaluation, models
 from toolbox.page import lazy_keras as keras
-from toolbox.page import progress
-from toolbox.plots import (
-    COPY,
-    FILES,
-    write_answer,
-)
-from toolbox.store import (
-    digest_of,
-    fingerprint,
-    is_made,
-    read_note,
-)
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
-
-from lessons.voting import interval_over_groups
 
 
 # %% ../11_classify_your_own_videos.ipynb #11-af5
@@ -84,35 +37,28 @@ def windows_of(features, size, hop=1):
 
 
 # %% ../11_classify_your_own_videos.ipynb #11-5ee
-PER_SECOND, SIZE = 4, 8  # frames looked at in a second, frames in a window
-
-
 def describe(windows):
     """Windows (m, size, d) as rows (m, 4 d): mean, deviation, mean step and change
     of the features, square-rooted, of unit length (the change by itself). Written
     with keras.ops, so that it can be part of a Keras model.
     """
-    ops = keras.ops
+    ops, half = keras.ops, windows.shape[1] // 2
     mean, deviation = ops.mean(windows, axis=1), ops.std(windows, axis=1)
     step = ops.mean(ops.abs(windows[:, 1:] - windows[:, :-1]), axis=1)
-    half = windows.shape[1] // 2
     change = ops.mean(windows[:, -half:], axis=1) - ops.mean(windows[:, :half], axis=1)
     still = ops.sqrt(ops.concatenate([mean, deviation, step], axis=-1))
     way = ops.sign(change) * ops.sqrt(ops.abs(change))
-    parts = [
-        part / (ops.norm(part, axis=-1, keepdims=True) + 1e-6) for part in (still, way)
-    ]
-    return ops.concatenate(parts, axis=-1)
+    parts = (p / (ops.norm(p, axis=-1, keepdims=True) + 1e-6) for p in (still, way))
+    return ops.concatenate([*parts], axis=-1)
 
 
 # %% ../11_classify_your_own_videos.ipynb #11-ed0
 class ClipClassifier(ClassifierMixin, BaseEstimator):
-    """Clips to classes by a logistic regression of their windows, with scikit-learn's
-    interface.
+    """Clips to classes by a logistic regression of their windows.
 
     clips: (n,) array of features (frames, d); labels: (n,) text; size: frames in a
     window; balance: let the classes count alike; strength: the regression's C;
-    describe: windows to rows. A clip's probabilities are the mean over its windows.
+    describe: windows to rows.
     """
 
     def __init__(self, size, balance=True, strength=0.1, describe=describe):
@@ -121,15 +67,16 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
 
     def fit(self, clips, labels):
         windows = [windows_of(clip, self.size, self.size // 2) for clip in clips]
-        owner = np.repeat(np.arange(len(clips)), list(map(len, windows)))
-        weight = len(owner) / len(clips) / np.bincount(owner)[owner]
+        counts = np.array([len(of_clip) for of_clip in windows])
         rows = np.asarray(self.describe(np.concatenate(windows)))
-        self.scaler_ = StandardScaler().fit(rows, sample_weight=weight)
+        share = np.repeat(len(rows) / len(clips) / counts, counts)
+        self.scaler_ = StandardScaler().fit(rows, sample_weight=share)
         balance = "balanced" if self.balance else None
         linear = LogisticRegression(C=self.strength, max_iter=500, class_weight=balance)
-        # there is one answer
-        linear = linear if len(set(labels)) > 1 else DummyClassifier()
-        self.linear_ = linear.fit(self.scaler_.transform(rows), labels[owner], weight)
+        if len(set(labels)) == 1:  # there is one answer
+            linear = DummyClassifier()
+        rows, of_row = self.scaler_.transform(rows), np.repeat(labels, counts)
+        self.linear_ = linear.fit(rows, of_row, share)
         self.classes_ = self.linear_.classes_
         return self
 
@@ -148,15 +95,6 @@ class ClipClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, clips):
         return self.classes_[self.predict_proba(clips).argmax(axis=1)]
 
-    def confidence(self, clips):
-        """The highest probabilities (n, 8) of eight moments of each clip, evenly
-        spaced.
-        """
-        highest = [self.moments(clip).max(axis=1) for clip in clips]
-        return np.stack(
-            [one[evenly_spaced(len(one), 8, repeat=True)] for one in highest]
-        )
-
 
 # %% ../11_classify_your_own_videos.ipynb #11-2b1
 def moments_of(probabilities, size, frames, power=4):
@@ -170,50 +108,6 @@ def moments_of(probabilities, size, frames, power=4):
     return np.stack(said)
 
 
-# %% ../11_classify_your_own_videos.ipynb #11-5f1
-def motion_of(window):
-    """How much moves in a window of features (size, d): the mean length of its steps,
-    over the mean length of its features.
-    """
-    steps = np.linalg.norm(np.diff(window, axis=0), axis=1)
-    return float(steps.mean() / np.linalg.norm(window, axis=1).mean())
-
-
-def still_below(clips, size):
-    """Half as much as moves in the clip that moves least: less hardly moves."""
-    windows = (windows_of(clip, size) for clip in clips)
-    return min(np.mean(list(map(motion_of, of_clip))) for of_clip in windows) / 2
-
-
-def save_fitted(dataset, fitted, threshold, per_second, **facts):
-    """Save a fitted ClipClassifier in `weights/<dataset>/`, three ways, see
-    `toolbox.models.save_classifier`; returns the Keras model.
-
-    threshold: of "none of these"; per_second: frames looked at; facts: what else is to
-    be remembered of it, as JSON knows it.
-    """
-    shape, classes = (fitted.size, fitted.scaler_.n_features_in_ // 4), fitted.classes_
-    head = head_of(fitted, describe, shape, classes)
-    model = one_model(dataset.weights.parent, head, classes, threshold)
-    facts |= {"name": dataset.name, "made": f"{datetime.now():%Y-%m-%d %H:%M}"}
-    facts |= {"classes": classes.tolist(), "threshold": threshold}
-    facts |= {"per_second": per_second, "size": fitted.size, "sees": sees(dataset)}
-    functions = windows_of, moments_of, segments_of
-    save_classifier(dataset.weights, model, facts, made_of(dataset), functions)
-    return model
-
-
-def sees(dataset):
-    """What looks at videos, as JSON knows it."""
-    return pooled_network(dataset, LITERT).facts
-
-
-def made_of(dataset):
-    """What a dataset's classifier depends on: its table of clips, and what looks."""
-    table = (dataset.data / "videos.csv").read_text(encoding="utf-8")
-    return table, sees(dataset), FORMAT
-
-
 # %% ../11_classify_your_own_videos.ipynb #11-1de
 def windows_judged(rows, classifier):
     """Yield the probabilities (classes,) of each window of a video, and how much moves
@@ -223,13 +117,13 @@ def windows_judged(rows, classifier):
     """
     recent = deque(maxlen=classifier.facts["size"])
     for row in rows:
-        recent.append(row)
+        recent.append(np.asarray(row, "float32"))
         if len(recent) == recent.maxlen:
-            window = np.stack(recent).astype("float32")
-            yield classifier.judge(window), motion_of(window)
+            window = np.stack(recent)
+            yield classifier.judge(window), models.motion_of(window)
     if 0 < len(recent) < recent.maxlen:
-        [window] = windows_of(np.stack(recent).astype("float32"), recent.maxlen)
-        yield classifier.judge(window), motion_of(window)
+        [window] = windows_of(np.stack(recent), recent.maxlen)
+        yield classifier.judge(window), models.motion_of(window)
 
 
 # %% ../11_classify_your_own_videos.ipynb #11-lbl
@@ -237,67 +131,18 @@ def label_video(path, classifier, kept=None, bar=None):
     """What happens when in a video: an `Answer`, whose `segments` are a table.
 
     classifier: a SavedClassifier; kept: a file (`.npy`) that keeps what was seen, to
-    look once; bar: is updated by the seconds that were looked at. A segment's note says
-    "hardly moves" if most of it moves less than half as much as any clip that was
-    learned from. Raises ValueError if the video can't be read.
+    look once; bar: is updated by the seconds that were looked at. Raises ValueError if
+    the video can't be read.
     """
-    facts, about = classifier.facts, {}
-    rows = rows_seen(path, classifier, about, kept, bar)
+    about = {}
+    rows = models.rows_seen(path, classifier, about, kept, bar)
     said, moves = map(np.stack, zip(*windows_judged(rows, classifier), strict=True))
-    rate, size, frames = facts["per_second"], facts["size"], about.pop("frames")
-    moments = moments_of(said, size, frames)
-    limits = facts["threshold"], about["seconds"]
-    segments = segments_of(moments, facts["classes"], rate, *limits)
-    near = (slice(max(0, k - size + 1), k + 1) for k in range(frames))
-    still = np.array([moves[n].mean() < facts["still_below"] for n in near])
-    parts = np.split(still, np.round(segments["start"][1:] * rate).astype(int))
-    notes = ["hardly moves" if part.mean() > 0.5 else "" for part in parts]
-    return Answer(segments.assign(note=notes), moments, **about)
-
-
-# %% ../11_classify_your_own_videos.ipynb #11-5f4
-def classify_video(path, classifier, folder):
-    """Label a video, and leave the answer in a folder, see
-    `toolbox.plots.write_answer`, which is returned as a row. What an earlier run left
-    is kept, if the video and the classifier are the same. Raises ValueError if the
-    video can't be read.
-    """
-    path, of = Path(path), digest_of(Path(path), classifier.path)
-    if is_made(folder / COPY, of) and all((folder / name).exists() for name in FILES):
-        return read_note(folder / COPY)["row"]
-    with open_video(path) as video:
-        bar = {"total": video.seconds and math.ceil(video.seconds), "unit": "s"}
-    with progress(desc=f"look at {path.name}", leave=False, **bar) as looking:
-        answer = label_video(path, classifier, folder / "seen.npy", looking)
-    return write_answer(path, answer, classifier.facts, folder, of)
+    moments = moments_of(said, classifier.facts["size"], about["frames"])
+    return models.answer_of(moments, moves, classifier.facts, about)
 
 
 # %% ../11_classify_your_own_videos.ipynb #11-5f3
-def train_classifier(dataset, per_second=PER_SECOND, size=SIZE, keep=0.9):
-    """Train the classifier of a dataset and save it. The training part is learned
-    first, and the test part says how good that is, which is printed; the classifier
-    that is saved has learned from all clips.
-
-    per_second: frames looked at; size: frames in a window; keep: the share of moments
-    of known classes that "none of these" lets pass. Clips that can't be read are listed
-    and left out. Raises ValueError if fewer than two classes are left.
-    """
-    videos, clips, problems = pooled_clips(dataset, per_second, pooled_network(dataset))
-    for clip, problem in problems.items():
-        print(f"  {clip}: {problem}")
-    labels, groups = (videos[name].to_numpy(str) for name in ("class", "group"))
-    if len(set(labels)) < 2:
-        raise ValueError(
-            f"{len(set(labels))} classes of {dataset.name} have clips that can be read;"
-            f" a classifier needs two. Look into {dataset.folder}."
-        )
-    data, train = (clips, labels, groups), (videos["part"] == "train").to_numpy()
-    model = ClipClassifier(size)
-    print(report_of(model, *data, train, per_second, keep, interval_over_groups))
-    threshold = threshold_of(model, *data, keep)
-    known = fitted(model, clips, labels)
-    learned = [fingerprint(dataset.folder / video) for video in videos["video"]]
-    facts = {"learned": sorted(set(learned)), "still_below": still_below(clips, size)}
-    save_fitted(dataset, known, threshold, per_second, keep=keep, **facts)
-    print(f"Now it has learned from all {len(clips)} clips.", end=" ")
-    print(f'By them, "{NONE}" is said below {threshold:.0%}.' if threshold else "")
+def train_classifier(dataset, per_second=4, size=8, keep=0.9):
+    """What `make classify` trains, see `toolbox.evaluation.train_and_save`."""
+    functions, model = (windows_of, moments_of), ClipClassifier(size)
+    evaluation.train_and_save(dataset, model, functions, per_second, keep)

@@ -13,7 +13,8 @@ NAMES = {
         IN_ORDER WAYS ignores_order in_order most_often_right value_of_order
     """,
     "results": "read_results record_results",
-    "segments": "score_films",
+    "segments": "films_of score_films",
+    "to_keep": "train_and_save",
     "votes": "clip_answers",
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(

@@ -1,7 +1,7 @@
 """Classifiers judged on groups that they never met."""
 
+from toolbox.clips import evenly_spaced
 from toolbox.evaluation.intervals import in_points, verdict
-from toolbox.store import write_csv
 
 import numpy as np
 import pandas as pd
@@ -97,9 +97,10 @@ def out_of_group(model, clips, labels, groups, learn=None, folds=10):
 
 
 def confidences(judges, clips, groups, labels=None):
-    """How sure judges are of clips of groups that they never met: what their method
-    `confidence` returns, (n, 8); NaN where there is no judge, or one that knows a
-    single class. labels: (n,), then also where it doesn't know the clip's class.
+    """How sure judges are of clips of groups that they never met: the highest
+    probabilities (n, 8) of eight of their `moments(clip)`, evenly spaced; NaN where
+    there is no judge, or one that knows a single class. labels: (n,), then also where
+    it doesn't know the clip's class.
     """
     said = np.full((len(clips), 8), np.nan)
     for judge, own in whose(judges, groups):
@@ -107,7 +108,9 @@ def confidences(judges, clips, groups, labels=None):
             own &= np.isin(labels, judge.classes_)
         if own.any() and len(judge.classes_) > 1:
             with threadpool_limits(1, "blas"):
-                said[own] = judge.confidence(clips[own])
+                highest = [judge.moments(clip).max(axis=1) for clip in clips[own]]
+            places = (evenly_spaced(len(one), 8, repeat=True) for one in highest)
+            said[own] = [one[place] for one, place in zip(highest, places, strict=True)]
     return said
 
 
@@ -116,7 +119,7 @@ def known_and_strangers(model, clips, labels, groups, folds=10):
     didn't: each class in turn is left out, so that the same classifiers judge both,
     clips of groups that they never met. Two arrays: (classes, n, 8), of clips of the
     other classes, and (n, 8), of each clip while its class is left out; NaN where
-    there is none. Arguments as in `out_of_group`.
+    there is none. Arguments as in `judges`.
     """
     names = np.unique(labels)
     known = np.full((len(names), len(clips), 8), np.nan)
@@ -194,42 +197,46 @@ def threshold_for(confidence, keep):
     return -float(np.quantile(-judged, keep, method="inverted_cdf"))
 
 
+def are_given(groups):
+    """Whether somebody said which clips belong together: most share their group."""
+    return pd.Series(groups).duplicated(keep=False).mean() > 0.5
+
+
 def curve_over_groups(model, clips, labels, groups, draws=4, points=4):
     """How accuracy on unseen groups grows with what is learned from: a DataFrame of
     `source` ("few groups": all clips of some groups; "all groups": as many clips, drawn
-    from all), groups, clips and accuracy, a row for each draw and point.
+    from all, if most groups have several clips), groups, clips and accuracy, a row for
+    each draw and point.
 
     draws: how often other groups (a quarter) are set aside to judge by; the rest as in
-    `out_of_group`. Empty with one group.
+    `judges`. Empty with one group.
     """
     rng, names, rows = np.random.default_rng(0), np.unique(groups), []
+    given = are_given(groups)
     for _ in range(draws if len(names) > 1 else 0):
         others = rng.permutation(names)[max(1, len(names) // 4) :]
         known = np.isin(groups, others)
         for few in np.unique(np.linspace(1, len(others), points).astype(int)):
             some = np.flatnonzero(np.isin(groups, others[:few]))
             spread = rng.permutation(np.flatnonzero(known))[: len(some)]
-            for source, learn in (("few groups", some), ("all groups", spread)):
+            sources = {"few groups": some} | ({"all groups": spread} if given else {})
+            for source, learn in sources.items():
                 judge = fitted(model, clips[learn], labels[learn])
                 accuracy = np.mean(judge.predict(clips[~known]) == labels[~known])
                 rows.append((source, few, len(learn), accuracy))
     return pd.DataFrame(rows, columns=["source", "groups", "clips", "accuracy"])
 
 
-def label_round(
-    model, clips, labels, groups, names, path, person, first=2, more=2, draws=5
-):
+def label_round(model, clips, labels, groups, first=2, more=2, draws=5):
     """What a round of labelling is worth, on groups that are never labelled: a
     DataFrame of the accuracies before, after labelling clips at random, and after
     labelling as many of the least sure; a row for each draw of groups and labels.
 
-    names: (n,) of the clips; path: the CSV file of `clip` and an empty `label` that is
-    written for the least sure; person: person(path) fills in the labels, which are then
-    read back; first: clips of each class with a label to begin with; more: clips to
-    label, times classes. The rest as in `out_of_group`. Uncertainty sampling: Lewis and
-    Gale 1994, https://arxiv.org/abs/cmp-lg/9407020.
+    first: clips of each class with a label to begin with; more: clips to label, times
+    classes. The rest as in `judges`. Uncertainty sampling: Lewis and Gale 1994,
+    https://arxiv.org/abs/cmp-lg/9407020.
     """
-    names, rows = np.asarray(names, object), []
+    rows = []
     for draw in range(draws):
         splitter = GroupShuffleSplit(1, test_size=0.25, random_state=draw)
         [(known, unseen)] = splitter.split(clips, groups=groups)
@@ -239,18 +246,11 @@ def label_round(
         count = more * known.nunique()
         first_fit = fitted(model, clips[start], labels[start])
         asked = pool[least_sure(first_fit, clips[pool], count)]
-        write_csv(pd.DataFrame({"clip": names[asked], "label": ""}), path)
-        person(path)
-        filled = pd.read_csv(path, dtype=str, keep_default_na=False)["label"]
-        answers = {
-            "before": (pool[:0], labels[pool[:0]]),
-            "after, at random": (pool[:count], labels[pool[:count]]),
-            "after, least sure": (asked, filled.to_numpy(str)),
-        }
+        answers = {"before": pool[:0], "after, at random": pool[:count]}
         rows.append({})
-        for name, (added, said) in answers.items():
-            learn = clips[start.append(added)], np.concatenate([labels[start], said])
-            judge = fitted(model, *learn)
+        for name, added in (answers | {"after, least sure": asked}).items():
+            learn = start.append(added)
+            judge = fitted(model, clips[learn], labels[learn])
             rows[-1][name] = np.mean(judge.predict(clips[unseen]) == labels[unseen])
     return pd.DataFrame(rows)
 

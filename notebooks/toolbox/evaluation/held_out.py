@@ -2,6 +2,7 @@
 
 from toolbox.clips import NONE
 from toolbox.evaluation.groups_left_out import (
+    are_given,
     confidences,
     fitted,
     judges,
@@ -9,7 +10,7 @@ from toolbox.evaluation.groups_left_out import (
     threshold_for,
     told_apart,
 )
-from toolbox.evaluation.intervals import difference_over_groups
+from toolbox.evaluation.intervals import difference_over_groups, interval_over_groups
 from toolbox.models import seconds_of, segments_of
 
 import numpy as np
@@ -18,14 +19,13 @@ import pandas as pd
 MOST_COLUMNS, MOST_CLASSES = 8, 20  # of a table to read; that are left out in turn
 
 
-def report_of(model, clips, labels, groups, train, per_second, keep, interval):
+def report_of(model, clips, labels, groups, train, per_second, keep):
     """How good a classifier is that learned from the training part, on the other clips:
     text, to be read. Each is called as a video is, see `as_videos`.
 
-    model: scikit-learn's interface, with the methods `moments(clip)` and
-    `confidence(clips)` of notebook 11's; clips: (n,) features of clips; labels, groups:
-    (n,); train: (n,) bool; per_second: moments in a second; keep: see `threshold_of`;
-    interval: function of `right` (n,) and groups that returns (low, high).
+    model: scikit-learn's interface, with the method `moments(clip)` of notebook 11's;
+    clips: (n,) features of clips; labels, groups: (n,); train: (n,) bool; per_second:
+    moments in a second; keep: see `threshold_of`.
     """
     learned, test = (clips[train], labels[train], groups[train]), ~train
     threshold, known = threshold_of(model, *learned, keep), fitted(model, *learned[:2])
@@ -37,17 +37,16 @@ def report_of(model, clips, labels, groups, train, per_second, keep, interval):
     if len(table) > MOST_COLUMNS:
         table = table[["recall"]].sort_values("recall")
     shown = table.to_string(formatters={"recall": "{:.0%}".format}, na_rep="-")
-    trust = how_far(right, groups[test], groups[train], groups, interval)
+    trust = how_far(right, groups[test], groups[train], groups)
     untested = ", ".join(sorted(set(labels) - set(labels[test])))
     untested = [f"No clip was held out of: {untested}."] if untested else []
     last = refusing(model, *learned, threshold)
     return "\n".join([text, trust, *untested, shown, last])
 
 
-def how_far(right, groups, learned, everywhere, interval):
+def how_far(right, groups, learned, everywhere):
     """What an accuracy on clips held out says of other clips: text. right: (n,) bool;
-    groups: (n,) theirs; learned: those of the training clips; everywhere: of all clips;
-    interval: function of `right` and `groups` that returns (low, high).
+    groups: (n,) theirs; learned: those of the training clips; everywhere: of all clips.
     """
     if not are_given(everywhere):
         some = pd.Series(everywhere).duplicated(keep=False).any()
@@ -61,16 +60,11 @@ def how_far(right, groups, learned, everywhere, interval):
     if (count := len(set(groups))) < 3:
         few = "one group, which" if count == 1 else "two groups, which"
         return f"They are of {few} it never met: too few to say what others will give."
-    low, high = interval(right, groups)
+    low, high = interval_over_groups(right, groups)
     return (
         f"They are of {count} groups that it never met; on new ones, expect"
         f" {low:.0%} to {high:.0%} (95 % interval)."
     )
-
-
-def are_given(groups):
-    """Whether somebody said which clips belong together: most share their group."""
-    return pd.Series(groups).duplicated(keep=False).mean() > 0.5
 
 
 def threshold_of(model, clips, labels, groups, keep):

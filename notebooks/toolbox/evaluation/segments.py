@@ -63,6 +63,18 @@ def average_precision(found, truth, iou):
     return best_from_here[hits].sum() / len(truth)
 
 
+def films_of(clips, labels, count=20, of=4):
+    """Films of a few clips each, drawn at random: a list, see `score_films`.
+
+    clips: (n,) of features (frames, d); labels: (n,).
+    """
+    places, films = pd.Series(range(len(clips))), []
+    for draw in range(count):
+        drawn = places.sample(of, replace=len(places) < of, random_state=draw)
+        films.append([(labels[place], clips[place]) for place in drawn])
+    return films
+
+
 def score_films(films, timeline_of, per_second, iou=0.5):
     """How well clips that were joined to films are found again: a dict of frame
     accuracy and mean average precision.

@@ -3,7 +3,9 @@
 import lazy_loader
 
 NAMES = {
-    "answers": "Answer seconds_of segments_of write_subtitles",
+    "answers": """
+        Answer answer_of motion_of seconds_of segments_of still_below write_subtitles
+    """,
     "backbone": "Backbone",
     "clip_features": """
         as_array each features_of_clips look_at pictures_of pooled_clips pooled_network
@@ -11,6 +13,7 @@ NAMES = {
     """,
     "engine": "LITERT",
     "efficientnet": "efficientnet_backbone",
+    "fitted_windows": "facts_of made_of model_of save_fitted sees",
     "frame_features": """
         FeatureBatches extract_features frames_of_clips predict_features see_frames
     """,

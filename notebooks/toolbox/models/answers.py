@@ -25,6 +25,40 @@ class Answer:
     problem: str
 
 
+def answer_of(moments, moves, facts, about):
+    """The `Answer` to a video. A segment's note says "hardly moves" if most of it moves
+    less than half as much as any clip that was learned from.
+
+    moments: probabilities (n, classes); moves: how much moves in each window (m,), see
+    `motion_of`; facts: of the `SavedClassifier`; about: from `rows_seen`.
+    """
+    size, rate = facts["size"], facts["per_second"]
+    limits = facts["threshold"], about["seconds"]
+    segments = segments_of(moments, facts["classes"], rate, *limits)
+    near = (slice(max(0, k - size + 1), k + 1) for k in range(len(moments)))
+    still = np.array([np.mean(moves[n]) < facts["still_below"] for n in near])
+    parts = np.split(still, np.round(segments["start"][1:] * rate).astype(int))
+    notes = ["hardly moves" if part.mean() > 0.5 else "" for part in parts]
+    about = {name: about[name] for name in ("seconds", "late", "problem")}
+    return Answer(segments.assign(note=notes), moments, **about)
+
+
+def motion_of(window):
+    """How much moves in a window of features (size, d): the mean length of its steps,
+    over the mean length of its features.
+    """
+    steps = np.linalg.norm(np.diff(window, axis=0), axis=1)
+    return float(steps.mean() / np.linalg.norm(window, axis=1).mean())
+
+
+def still_below(clips_windows):
+    """Half as much as moves in the clip that moves least: less hardly moves.
+
+    clips_windows: the windows (m, size, d) of each clip.
+    """
+    return min(np.mean(list(map(motion_of, one))) for one in clips_windows) / 2
+
+
 def seconds_of(segments):
     """The seconds that segments give to each class, the most first: a Series."""
     lasts = segments["end"] - segments["start"]

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 plt.rcParams["text.parse_math"] = False  # a class called "$5_vs_$10" is no formula
 
 NAMES = {
-    "answer_files": "COLUMNS COPY FILES write_answer",
+    "answer_files": "COLUMNS COPY FILES classify_video write_answer",
     "flow": "draw_flows draw_histograms flow_film",
     "frames": "animate show_frames show_votes titled_tile",
     "scores": """

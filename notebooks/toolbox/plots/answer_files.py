@@ -1,12 +1,22 @@
 """What a classifier says of a video, as files and as a row of a table."""
 
+import math
 from datetime import datetime
+from pathlib import Path
 
-from toolbox.clips import NONE, annotate, strip_of
+from toolbox.clips import NONE, annotate, open_video, strip_of
 from toolbox.models import seconds_of, write_subtitles
 from toolbox.page import progress
 from toolbox.plots.timeline import caption_at, draw_timeline
-from toolbox.store import fingerprint, making, whole, write_csv
+from toolbox.store import (
+    digest_of,
+    fingerprint,
+    is_made,
+    making,
+    read_note,
+    whole,
+    write_csv,
+)
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,6 +26,23 @@ COLUMNS = [
     *("video", "class", "probability", "next", "next_probability", "seconds"),
     *("segments", "note", "summary", "problem", "classifier", "answered"),
 ]
+
+
+def classify_video(path, classifier, folder, label):
+    """Label a video, and leave the answer in a folder, see `write_answer`, whose row is
+    returned. What an earlier run left is kept, if the video and the classifier are the
+    same. Raises ValueError if the video can't be read.
+
+    classifier: a `SavedClassifier`; label: notebook 11's `label_video`.
+    """
+    path, of = Path(path), digest_of(Path(path), classifier.path)
+    if is_made(folder / COPY, of) and all((folder / name).exists() for name in FILES):
+        return read_note(folder / COPY)["row"]
+    with open_video(path) as video:
+        bar = {"total": video.seconds and math.ceil(video.seconds), "unit": "s"}
+    with progress(desc=f"look at {path.name}", leave=False, **bar) as looking:
+        answer = label(path, classifier, folder / "seen.npy", looking)
+    return write_answer(path, answer, classifier.facts, folder, of)
 
 
 def write_answer(path, answer, facts, folder, *of):

@@ -65,12 +65,13 @@ def draw_control(rows, shuffled, title):
     return draw_intervals(rows, rows[0]["chance"], title, beside, label)
 
 
-def draw_confusion(truth, predicted, classes, title=None):
+def draw_confusion(truth, predicted, classes, title=None, said="the vote says"):
     """Draw a confusion matrix as counts, a row for each true class; returns the
     matplotlib figure.
 
     truth, predicted: the classes of each clip (None where nothing was predicted: not
-    counted); classes: their names, in the order of rows and columns.
+    counted); classes: their names, in the order of rows and columns; said: what the
+    columns stand for.
     """
     answered = pd.DataFrame({"truth": truth, "said": list(predicted)}).dropna()
     counts = confusion_matrix(answered["truth"], answered["said"], labels=classes)
@@ -78,7 +79,7 @@ def draw_confusion(truth, predicted, classes, title=None):
     figure, axis = plt.subplots(figsize=(side + 0.6, side), layout="constrained")
     display = ConfusionMatrixDisplay(counts, display_labels=classes if few else None)
     display.plot(include_values=few, cmap="Blues", colorbar=False, ax=axis)
-    axis.set(xlabel="the vote says", ylabel="true class")
+    axis.set(xlabel=said, ylabel="true class")
     for text in display.text_.flat if few else []:
         text.set_visible(text.get_text() != "0")
     plt.setp(axis.get_xticklabels(), rotation=60, ha="right", rotation_mode="anchor")
@@ -99,20 +100,19 @@ def draw_curve(curve, chance):
     axis.axhline(chance, color="black", linestyle=":", label="chance")
     axis.set(xlabel="clips learned from", ylabel="accuracy on unseen groups")
     axis.set(ylim=(0, 1))
-    least = means.xs(curve["groups"].min(), level="groups")
-    found = [f"{share:.0%} ({source})" for source, share in least["accuracy"].items()]
-    clips = least["clips"].mean()
-    axis.set_title(f"Trained on {clips:.0f} clips: {', '.join(found)} right")
+    ends = means.loc["few groups"]["accuracy"].iloc[[0, -1]]
+    (least, most), (low, high) = ends.index, ends
+    axis.set_title(f"From {least} to {most} groups: from {low:.0%} to {high:.0%} right")
     axis.legend()
     return figure
 
 
 def draw_trade_off(known, strangers, threshold):
-    """Draw which share of strangers is refused over which share of known clips passes,
+    """Draw which share of strangers is refused over which share of the known passes,
     at all thresholds; returns the matplotlib figure.
 
-    known, strangers: the highest probabilities of clips, (n,) each, not-a-number where
-    a clip couldn't be judged; threshold: the chosen one, marked.
+    known, strangers: the highest probabilities of moments, (n,) each, not-a-number
+    where one couldn't be judged; threshold: the chosen one, marked.
     """
     thresholds = np.append(np.linspace(0, 1, 201), threshold)
     passed, refused = (
@@ -124,10 +124,9 @@ def draw_trade_off(known, strangers, threshold):
     axis.plot(passed[:-1], refused[:-1])
     axis.plot([0, 1], [1, 0], color="black", linestyle=":", label="at random")
     axis.plot(passed[-1], refused[-1], "o", label=f"the threshold, {threshold:.2f}")
-    axis.set_xlabel("share of known clips that pass")
-    axis.set_ylabel("share of unknown clips refused")
-    unknown = f"{refused[-1]:.0%} of clips of unknown classes"
-    axis.set_title(f"{passed[-1]:.0%} pass, {unknown} don't")
+    axis.set_xlabel("share of moments of known classes that pass")
+    axis.set_ylabel("share of unknown ones refused")
+    axis.set_title(f"{passed[-1]:.0%} of known, {1 - refused[-1]:.0%} of unknown pass")
     axis.legend()
     return figure
 
