@@ -103,12 +103,12 @@ def test_each_answer_stands_in_its_clips_row_and_its_class_column():
 
 
 def test_a_paired_gain_by_hand():
-    """The groups' means are 1, 0 and 1/2; t with 2 degrees of freedom is 4.303. Clips
+    """The groups' means are 1, 0 and 1/2; t with 2 degrees of freedom is 4.3027. Clips
     count alike, so the middle is that of the clips.
     """
     gain, groups = np.array([1, 0, 0, 1, 0.0]), np.array(["x", "y", "y", "z", "z"])
     found = paired(gain, groups)
-    margin = 4.303 * 50 / 3**0.5
+    margin = 4.3027 * 50 / 3**0.5
     assert found["points"] == pytest.approx(40)
     assert found["low"] == pytest.approx(40 - margin, abs=0.01)
     assert found["high"] == pytest.approx(40 + margin, abs=0.01)
