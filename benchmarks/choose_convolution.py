@@ -19,13 +19,10 @@ from sklearn.model_selection import GroupKFold
 
 from lessons.convolution import ClipBatches, compile_network, r2plus1d
 
-FRAMES, SIZE, EPOCHS, RATE = 16, 64, 40, 0.006
+FRAMES, SIZE, EPOCHS, RATE = 16, 64, 40, 0.003
 DATA = Path(__file__).resolve().parent.parent / "data" / "mocap"
 HELD_OUT = 3  # of the training groups, the last ones, as in the notebook
-CHOICES = [
-    *({}, {"rate": 0.003}, {"rate": 0.012}, {"epochs": 20}),
-    *({"size": 48}, {"frames": 8}),
-]
+CHOICES = [{}, {"rate": 0.006}, {"rate": 0.0015}, {"epochs": 20}, {"size": 48}]
 
 
 def main():
