@@ -1,21 +1,23 @@
-"""Notebooks 08 and 09: descriptions and networks of order, the control, flow."""
+"""Notebook 08: descriptions and networks of order, the control, the pairs."""
 
-from toolbox.clips.flow import mirrored, motion_backwards, neighbours
-from toolbox.evaluation.order_control import IN_ORDER, SHUFFLED
 from toolbox.models.clip_features import as_array
-from toolbox.models.sequences import SequenceNetwork, padded, warm_up_and_cosine
+from toolbox.models.sequences import anew
 
-import cv2
-import keras
 import numpy as np
 import pytest
-from clips import claim_rate, write_clip
 from lessons_of import lesson
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-order, motion = lesson("08"), lesson("09")
-flow_histogram, motion_of = motion.flow_histogram, motion.motion_of
+order = lesson("08")
 USE_ORDER = [order.convolution, order.recurrent, order.transformer]
+WAYS = ["ordered / ordered", "shuffled / shuffled"]
+WAYS += ["ordered / shuffled", "ordered / backwards"]
+
+
+@pytest.fixture(autouse=True)
+def eight_steps(monkeypatch):
+    monkeypatch.setattr(order, "STEPS", 8)
+    monkeypatch.setattr(order, "EPOCHS", 12)
 
 
 def random_clips(n, length, width=6):
@@ -35,19 +37,29 @@ def test_descriptions_of_a_clip_by_hand():
     assert ahead[:, 18:].any() and np.allclose(behind, turned, atol=1e-6)
 
 
-def test_departures_are_from_the_mean_of_the_clip_or_of_what_was_seen():
+def test_departures_are_from_the_mean_of_the_clip():
     clip = np.array([[9.0, 16], [16, 9], [9, 16]])  # roots of unit length: 0.6, 0.8
     assert np.allclose(order.departures(clip)[:, 0], [-0.2 / 3, 0.4 / 3, -0.2 / 3])
-    assert np.allclose(order.departures_so_far(clip)[:, 0], [0, 0.1, -0.2 / 3])
 
 
-@pytest.mark.parametrize("build", [order.mean_pooling, *USE_ORDER])
-def test_only_models_of_order_notice_a_reversal(build):
-    keras.utils.set_random_seed(1)
-    model, (clips, mask) = build(8, 6, 3, units=16), padded(random_clips(4, 8), 8)
-    forwards = model.predict_on_batch([clips, mask])
-    backwards = model.predict_on_batch([clips[:, ::-1].copy(), mask])
-    assert np.allclose(forwards, backwards, atol=1e-5) == (build is order.mean_pooling)
+def test_padding_stands_behind_the_end_and_the_mask_says_so():
+    frames, mask = order.padded([np.full((2, 1), 7.0), np.full((3, 1), 8.0)])
+    assert frames[:, :4, 0].tolist() == [[7, 7, 0, 0], [8, 8, 8, 0]]
+    assert mask[:, :4].tolist() == [[True] * 2 + [False] * 2, [True] * 3 + [False]]
+    assert frames.shape == (2, 8, 1) and frames.dtype == np.float32
+
+
+@pytest.mark.parametrize("read", [order.mean_pooling, *USE_ORDER])
+def test_only_models_of_order_notice_a_reversal_and_none_reads_the_padding(read):
+    model = anew(order.network, read, 6, 3)
+    frames, mask = order.padded(random_clips(4, 5))
+    forwards = model.predict_on_batch([frames, mask])
+    turned = frames.copy()
+    turned[:, :5] = frames[:, 4::-1]
+    backwards = model.predict_on_batch([turned, mask])
+    assert np.allclose(forwards, backwards, atol=1e-5) == (read is order.mean_pooling)
+    frames[:, 5:] = 9
+    assert np.allclose(model.predict_on_batch([frames, mask]), forwards, atol=1e-4)
 
 
 def rising_or_falling(n, seed=0):
@@ -59,19 +71,17 @@ def rising_or_falling(n, seed=0):
     return as_array(list(clips.astype("float32"))), labels
 
 
-@pytest.mark.parametrize("build", USE_ORDER)
-def test_networks_learn_a_direction_in_time(build):
-    rate = warm_up_and_cosine(0.01, 12)
-    network = SequenceNetwork(build, order.departures, 8, 12, rate)
-    network.fit(*rising_or_falling(160))
+@pytest.mark.parametrize("read", USE_ORDER)
+def test_networks_learn_a_direction_in_time(read):
+    model = order.SequenceClassifier(read, 0.01).fit(*rising_or_falling(160))
     unseen, expected = rising_or_falling(100, seed=1)
-    assert np.mean(network.predict(unseen) == expected) > 0.85
+    assert np.mean(model.predict(unseen) == expected) > 0.85
 
 
 def test_the_rate_climbs_and_falls():
-    rates = [float(warm_up_and_cosine(0.4, 10)(epoch)) for epoch in range(10)]
-    assert np.allclose(rates[:5], [0.1, 0.175, 0.25, 0.325, 0.4])
-    assert all(np.diff(rates[4:]) < 0) and rates[-1] < 0.1
+    rates = [order.rate(epoch) for epoch in range(12)]
+    assert np.allclose(rates[:2], [0.25, 0.5]) and max(rates) <= 1
+    assert all(np.diff(rates[3:]) < 0) and 0 < rates[-1] < 0.1
 
 
 class Ramp(ClassifierMixin, BaseEstimator):
@@ -94,86 +104,65 @@ def test_the_control_learns_and_judges_in_and_out_of_order():
     clips, labels = rising_or_falling(60)
     said = order.examine(Ramp(), clips, labels, np.arange(60).astype(str), np.flipud)
     rises = labels == "rises"
-    assert np.array_equal(said[IN_ORDER][:, 1], rises)
+    assert list(said) == WAYS
+    assert np.array_equal(said["ordered / ordered"][:, 1], rises)
     assert np.array_equal(said["ordered / backwards"][:, 1], ~rises)
-    assert (said[SHUFFLED] == 0.5).all()  # of shuffled clips it learns nothing
+    # of shuffled clips it learns nothing
+    assert (said["shuffled / shuffled"] == 0.5).all()
     assert 0.2 < np.mean(said["ordered / shuffled"][:, 1] == rises) < 0.8
 
 
-def textured(*size):
-    """A smooth random texture."""
-    noise = np.random.default_rng(0).uniform(0, 255, size).astype("float32")
-    smooth = cv2.GaussianBlur(noise, (0, 0), 3)
-    return (255 * (smooth - smooth.min()) / np.ptp(smooth)).astype("uint8")
+class Names(ClassifierMixin, BaseEstimator):
+    """Says of every clip how frequent the classes were."""
+
+    def fit(self, clips, labels):
+        self.classes_, count = np.unique(labels, return_counts=True)
+        self.shares_ = count / len(labels)
+        return self
+
+    def predict_proba(self, clips):
+        return np.tile(self.shares_, (len(clips), 1))
 
 
-def test_a_moving_patch_is_counted_in_its_cell_and_direction():
-    flow = np.full((90, 120, 2), 5, "float32")  # a panning camera is no motion
-    flow[:30, 80:, 0] += 4.0  # the top right cell moves to the right
-    histogram = flow_histogram(flow, cells=3)
-    assert histogram.shape == (3, 3, 8)
-    assert histogram[0, 2, 0] == histogram.sum() == pytest.approx(4.0)  # pixels a frame
+def test_a_class_of_one_group_has_no_chance_there():
+    labels, groups = np.array(["a", "b", "a", "c"]), np.array(["1", "1", "2", "2"])
+    said = order.examine(Names(), random_clips(4, 3), labels, groups, np.flipud)
+    expected = [[0.5, 0, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0], [0.5, 0.5, 0]]
+    for way in WAYS:
+        assert said[way].tolist() == expected
 
 
-def test_histograms_in_a_mirror_and_played_backwards():
-    flow = np.random.default_rng(0).normal(size=(60, 90, 2)).astype("float32")
-    expected = flow_histogram(flow[:, ::-1] * np.array([-1, 1], "float32"), cells=3)
-    assert np.allclose(mirrored(flow_histogram(flow, cells=3)), expected, atol=0.02)
-    later = flow[::-1].copy()
-    both = np.stack([flow_histogram(one, cells=3) for one in (flow, later)])
-    opposite = np.stack([flow_histogram(-one, cells=3) for one in (later, flow)])
-    assert np.allclose(motion_backwards(both), mirrored(opposite), atol=0.02)
+LABELS = np.array(["a", "b"] * 12)
+GROUPS = np.repeat(np.arange(6), 4).astype(str)
 
 
-def test_what_is_taken_away_from_flow_is_gone():
-    shape = 2, motion.CELLS, motion.CELLS, motion.DIRECTIONS
-    right, left, up, down, elsewhere = np.zeros((5, *shape), "float32")
-    right[:, 0, 0, 0] = left[:, 0, 0, 4] = down[:, 0, 0, 2] = up[:, 0, 0, 6] = 1
-    elsewhere[:, 3, 3, 0] = 1
-    two = (left, right), (up, down), (right, elsewhere)
-    for sees, expected in (
-        ("flow histogram", [False, False, False]),
-        ("flow, layout only", [True, True, False]),
-        ("flow, vertical only", [True, False, False]),
-        ("flow, horizontal only", [False, True, False]),
-        ("flow, directions only", [False, False, True]),
-    ):
-        alike = [np.array_equal(*motion.flow_summary(as_array(x), sees)) for x in two]
-        assert alike == expected, sees
+def answers_right(*shares):
+    """What a method says that is right on these shares of clips, for each way."""
+    truth, answers = (LABELS == "b").astype(int), {}
+    for way, share in zip(WAYS, shares, strict=True):
+        wrong = np.arange(len(LABELS)) % 4 >= 4 * share
+        answers[way] = np.eye(2)[np.where(wrong, 1 - truth, truth)]
+    return answers
 
 
-def test_neighbours_follow_each_other_and_are_evenly_spaced(tmp_path):
-    write_clip(tmp_path / "clip.avi", frames=12)
-    every = list(neighbours(tmp_path / "clip.avi", 1000, width=32))
-    assert len(every) == 11 and np.array_equal(every[0][1], every[1][0])
-    some = list(neighbours(tmp_path / "clip.avi", 3, width=32))
-    assert np.array_equal(some, [every[0], every[5], every[10]])
+def test_the_value_of_order_is_what_was_learned_in_order_beyond_shuffled():
+    answers = {"reads": answers_right(1, 0.5, 0.25, 0)}
+    row = order.worth_of_order(answers, LABELS, GROUPS).loc["reads"]
+    assert row.tolist()[:4] == [100, 50, 25, 50] and row["low"] == row["high"] == 50
 
 
-def film(path, shift, fps=25, frames=9):
-    """A lossless clip of a textured square that moves over a still textured ground."""
-    ffv1 = cv2.VideoWriter_fourcc(*"FFV1")
-    writer = cv2.VideoWriter(str(path), ffv1, fps, (160, 120))
-    ground, square = textured(120, 160), 255 - textured(40, 40)
-    for number in range(frames):
-        frame, left = ground.copy(), 60 + shift * (number - frames // 2)
-        frame[30:70, left : left + 40] = square
-        writer.write(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR))
-    writer.release()
-    return path
+# Classes 1 and 2 are the pair, the last clip is of neither. Clip 0: 1 is said, and 2
+# backwards (which is 1 now), both wrong; clip 1: both right; clip 2: 1, then 1.
+def test_within_a_pair_only_its_two_answers_count():
+    forwards = [[0.5, 0.3, 0.2], [0.1, 0.7, 0.2], [0.6, 0.3, 0.1], [0.9, 0, 0.1]]
+    backwards = [[0.5, 0.2, 0.3], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1], [0.9, 0, 0.1]]
+    both, truth = np.array([forwards, backwards]), np.array([2, 1, 1, 0])
+    assert order.within_pair(*both, truth, [1, 2]).tolist() == [0, 1, 0.5]
 
 
-def test_everybody_travels_to_the_left_in_seconds_not_in_frames(tmp_path):
-    """100 pixels a second, all of them; and nobody believes 1,000 frames a second."""
-    clip = film(tmp_path / "fast.avi", 4, fps=25)
-    fast, slow = (
-        motion_of(clip, 6),
-        motion_of(film(tmp_path / "slow.avi", 2, fps=50), 6),
-    )
-    left = motion_of(film(tmp_path / "left.avi", -4, fps=25), 6)
-    for moved in (fast, slow, left):
-        directions = moved.sum(axis=(0, 1, 2))
-        assert directions.argmax() == 4  # half a turn
-        assert directions[4] == pytest.approx(fast[..., 4].sum(), rel=0.25)
-    claim_rate(clip, microseconds_per_frame=1000, rate=1000, scale=1)
-    assert np.array_equal(motion_of(clip, 6), fast)
+@pytest.mark.parametrize("tie", [False, True])
+def test_whoever_ignores_the_order_is_right_in_exactly_half(tie):
+    same = np.random.default_rng(0).dirichlet([1, 1], size=24)
+    same = np.full_like(same, 0.5) if tie else same
+    truth = (LABELS == "b").astype(int)
+    assert order.within_pair(same, same, truth, [0, 1]).mean() == 0.5

@@ -10,9 +10,6 @@ NAMES = {
     """,
     "held_out": "as_videos confusion how_far report_of threshold_of",
     "intervals": "in_points interval_over_groups measured verdict",
-    "order_control": """
-        IN_ORDER WAYS fuse ignores_order in_order most_often_right value_of_order
-    """,
     "results": "read_results record_results side_by_side",
     "segments": "score_films",
     "votes": "clip_answers",

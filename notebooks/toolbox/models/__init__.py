@@ -19,7 +19,7 @@ NAMES = {
         FORMAT LITERT_FILE MODEL SavedClassifier compare_litert head_of one_model
         save_classifier
     """,
-    "sequences": "SequenceNetwork padded warm_up_and_cosine",
+    "sequences": "anew warm_up_and_cosine",
     "training": """
         EpochBar FusedAdam patience_in_epochs train_head
     """,
