@@ -1,58 +1,79 @@
-"""How 08's and 09's fixed numbers were chosen, on mocap's training groups alone: what
-the networks see of a clip, their learning rates and epochs, the cells of the flow
-histograms.
+"""How 08's and 09's fixed numbers were chosen: what the networks see of a clip, on
+groups left out of mocap's training part and of other datasets; the cells of the flow
+histograms, on mocap's training part alone.
 
-PYTHONPATH=notebooks:tests .venv/bin/python benchmarks/choose_order.py, once
-notebook 08 has run on mocap.
+PYTHONPATH=notebooks:tests .venv/bin/python benchmarks/choose_order.py [DATASET ...],
+once notebook 00 has run on each; of those without lists all clips count.
 """
 
+import sys
 from functools import partial
 from pathlib import Path
 
-from toolbox.clips import evenly_spaced
+from toolbox.clips import find_dataset
 from toolbox.evaluation import is_right, out_of_group
-from toolbox.models import SequenceNetwork, as_array, warm_up_and_cosine
+from toolbox.models import as_array, pooled_clips
 from toolbox.page import in_threads
-from toolbox.store import read_csv
 
 import numpy as np
 from lessons_of import lesson
 
-from lessons.pooling import linear_classifier, square_roots
+from lessons.pooling import leave_groups_out, linear_classifier, square_roots
 
 STEPS, FOLDS = 16, 4
-CHOICES = [(20, 0.01), (30, 0.003), (30, 0.01), (40, 0.003), (40, 0.01)]
-DATA = Path(__file__).resolve().parent.parent / "data" / "mocap"
+COURSE = Path(__file__).resolve().parent.parent
+DATA = COURSE / "data" / "mocap"
 order, motion = lesson("08"), lesson("09")
-NETWORKS = [order.mean_pooling, order.convolution, order.recurrent, order.transformer]
+READERS = [order.mean_pooling, order.convolution, order.recurrent]
 
 
 def main():
-    """Print the accuracy on training groups that were left out, for each choice."""
-    videos = read_csv(DATA / "videos.csv")
-    videos = videos[videos["part"] == "train"]
-    clips = [
-        np.load(DATA / f"pooled/VGG16/{c}.npy") * np.float32(1) for c in videos["clip"]
-    ]
-    clips = as_array([clip[evenly_spaced(len(clip), STEPS)] for clip in clips])
-    known = videos["class"].to_numpy(str), videos["group"].to_numpy(str)
-    choose_cells(videos, *known)
-    for build in NETWORKS[::2]:
-        for prepare in (np.sqrt, square_roots):
-            tell(build, prepare, 30, 0.01, clips, *known)
-    for build in NETWORKS:
-        for epochs, peak in CHOICES:
-            tell(build, order.departures, epochs, peak, clips, *known)
+    """Print the accuracy on groups that were left out, for each choice."""
+    for name in ["mocap", *sys.argv[1:]]:
+        dataset = find_dataset(name, COURSE)
+        videos, clips, _ = pooled_clips(dataset)
+        clips = as_array([clip[: order.STEPS] for clip in clips])
+        learn = (videos["part"] == "train").to_numpy() | (name != "mocap")
+        known = (videos[key].to_numpy(str)[learn] for key in ("class", "group"))
+        clips, labels, groups = clips[learn], *known
+        if name == "mocap":
+            choose_cells(videos[learn], labels, groups)
+        choose_networks(clips, labels, groups)
 
 
-def tell(build, prepare, epochs, peak, clips, labels, groups):
+def departures(clip):
+    """Each frame's departure from its clip's mean: (frames, d)."""
+    roots = square_roots(clip)
+    return roots - roots.mean(axis=0)
+
+
+def both(clip):
+    """Roots of unit length and departures, side by side: (frames, 2 d)."""
+    return np.hstack([square_roots(clip), departures(clip)])
+
+
+def choose_networks(clips, labels, groups):
+    """Print how good the networks are, by what they see, and by the peak of their
+    learning rate.
+    """
+    tell = partial(try_out, clips, labels, groups)
+    for read in READERS[:2]:
+        for sees in (square_roots, both):
+            tell(read, sees, 0.003)
+    for read in READERS:
+        for peak in (0.003, 0.01):
+            tell(read, departures, peak)
+
+
+def try_out(clips, labels, groups, read, sees, peak):
     """Print how good a network is on groups that it never met."""
-    rate = warm_up_and_cosine(peak, epochs)
-    network = SequenceNetwork(build, prepare, STEPS, epochs, rate)
-    said = out_of_group(network, clips, labels, groups, folds=FOLDS)
-    how = f"{prepare.__name__}, {epochs} epochs, peak {peak:g}"
-    right = is_right(said, labels).mean()
-    print(f"{build.__name__:12} {how:40} {right:.1%}", flush=True)
+    order.departures = sees
+    network = order.SequenceClassifier(read, peak)
+    said = leave_groups_out(network, clips, labels, groups, folds=FOLDS)
+    how = f"{sees.__name__}, peak {peak:g}"
+    print(
+        f"{read.__name__:14} {how:26} {is_right(said, labels).mean():.1%}", flush=True
+    )
 
 
 def choose_cells(videos, labels, groups):

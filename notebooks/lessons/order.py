@@ -3,14 +3,8 @@
 # %% auto #0
 __all__ = [
     "change_of_halves",
-    "classified",
-    "convolution",
     "examine",
-    "inputs_of",
-    "masked_mean",
     "mean_step",
-    "pairs_told_apart",
-    "rows_of",
     "with_change",
     "with_step",
     "within_pair",
@@ -18,30 +12,17 @@ __all__ = [
 
 # %% ../08_model_the_order_of_frames.ipynb #08-046
 # No module named 'toolbox'? This notebook belongs in the course's folder notebooks/.
-from functools import partial
-
-from toolbox.evaluation import (
-    IN_ORDER,
-    WAYS,
-    is_right,
-    out_of_group,
-    verdict,
-)
-from toolbox.models import (
-    as_array,
-)
-from toolbox.page import keras
+from toolbox import models
 
 import numpy as np
-import pandas as pd
-from keras import layers, ops
+from sklearn.base import clone
+from sklearn.model_selection import GroupKFold
 
 from lessons.pooling import (
     mean_and_deviation,
     square_roots,
     unit_length,
 )
-from lessons.voting import measured
 
 
 # %% ../08_model_the_order_of_frames.ipynb #08-64e
@@ -49,69 +30,32 @@ def mean_step(clips):
     """The mean absolute difference of neighbouring frames: (n,) array of features
     (frames, d) to (n, d); zeros for a single frame.
     """
-    total = (
-        np.abs(np.diff(clip, axis=0)).sum(axis=0) / max(len(clip) - 1, 1)
-        for clip in clips
-    )
-    return np.stack(list(total))
+    steps = [np.abs(np.diff(clip, axis=0, prepend=clip[:1])) for clip in clips]
+    return np.stack([step.sum(axis=0) / max(len(step) - 1, 1) for step in steps])
 
 
+# %% ../08_model_the_order_of_frames.ipynb #08-coh
 def change_of_halves(clips):
-    """The mean of each clip's second half minus that of its first: (n,) array of
-    features (frames, d) to (n, d). The middle one of an odd number counts in neither
-    half; one frame has no change.
+    """The mean of each clip's second half minus that of its first, without the frame
+    in the middle of an odd number: (n,) array of features (frames, d) to (n, d).
     """
-    halves = ((clip, max(len(clip) // 2, 1)) for clip in clips)
-    return np.stack(
-        [clip[-half:].mean(axis=0) - clip[:half].mean(axis=0) for clip, half in halves]
-    )
+    halves = [(clip, max(len(clip) // 2, 1)) for clip in clips]
+    change = [clip[-n:].mean(axis=0) - clip[:n].mean(axis=0) for clip, n in halves]
+    return np.stack(change)
 
 
-# %% ../08_model_the_order_of_frames.ipynb #08-ac1
+# %% ../08_model_the_order_of_frames.ipynb #08-8ac
 def with_step(clips):
-    """Mean, deviation and mean step of each clip, square roots of unit length: (n, 3
-    d).
-    """
+    """Mean, deviation and mean step, square roots of unit length: (n, 3 d)."""
     return square_roots(np.hstack([mean_and_deviation(clips), mean_step(clips)]))
 
 
+# %% ../08_model_the_order_of_frames.ipynb #08-wch
 def with_change(clips):
-    """The same and the change of halves, by itself of unit length, its signs kept:
-    (n, 4 d).
-    """
+    """The same, and the change of halves, of unit length by itself: (n, 4 d)."""
     change = change_of_halves(clips)
     root = np.sign(change) * np.sqrt(np.abs(change))
     return np.hstack([with_step(clips), unit_length(root)])
-
-
-# %% ../08_model_the_order_of_frames.ipynb #08-cad
-def inputs_of(length, width):
-    """The inputs of every network: frames (n, length, width) and mask (n, length)."""
-    return keras.Input((length, width)), keras.Input((length,), dtype="bool")
-
-
-def masked_mean(x, mask):
-    """The mean over the real frames: (n, length, d) to (n, d)."""
-    weight = ops.cast(mask, x.dtype)[..., None]
-    return ops.sum(x * weight, axis=1) / ops.maximum(ops.sum(weight, axis=1), 1)
-
-
-def classified(inputs, x, classes):
-    """A network that ends with dropout and a softmax layer."""
-    return keras.Model(inputs, layers.Dense(classes, "softmax")(layers.Dropout(0.5)(x)))
-
-
-# %% ../08_model_the_order_of_frames.ipynb #08-233
-def convolution(length, width, classes, units=64):
-    """Two 1D convolutions over time, then the mean over frames (after Bai et al.
-    2018).
-    """
-    frames, mask = inputs = inputs_of(length, width)
-    real = ops.cast(mask, "float32")[..., None]
-    x = layers.SpatialDropout1D(0.5)(frames) * real
-    for _ in range(2):
-        x = layers.Conv1D(units, 3, padding="same", activation="relu")(x) * real
-    return classified(inputs, masked_mean(x, mask), classes)
 
 
 # %% ../08_model_the_order_of_frames.ipynb #08-be1
@@ -119,37 +63,25 @@ def examine(model, clips, labels, groups, backwards, folds=5):
     """What a model says of clips whose groups it never met: a dict of probabilities (n,
     classes), by what it learned from and what it judged.
 
-    model, clips, labels, groups, folds: as in `toolbox.evaluation.out_of_group`;
-    backwards: function of a clip that returns it played backwards.
+    model, clips, labels, groups, folds: as in `leave_groups_out`; backwards: function
+    of a clip that returns it played backwards.
     """
-    rng, part = np.random.default_rng(0), np.repeat([0, 1, 2], len(clips))
-    shuffled = [rng.permutation(clip) for clip in clips]
-    three = as_array([*clips, *shuffled, *map(backwards, clips)])
-    judge = partial(out_of_group, model, three, np.tile(labels, 3), np.tile(groups, 3))
-    ordered, mixed = (judge(learn=part == learned, folds=folds) for learned in (0, 1))
-    return {
-        "ordered / ordered": ordered[part == 0],
-        "shuffled / shuffled": mixed[part == 1],
-        "ordered / shuffled": ordered[part == 1],
-        "ordered / backwards": ordered[part == 2],
-    }
-
-
-# %% ../08_model_the_order_of_frames.ipynb #08-r0w
-def rows_of(answers, labels, groups, part):
-    """Two lists of rows of `results.json`: all methods in order; learned from and
-    judged shuffled.
-
-    part: which clips these are.
-    """
-    chance, both = 1 / len(np.unique(labels)), ([], [])
-    for name, said in answers.items():
-        for rows, way, suffix in zip(
-            both, WAYS, ("", ", frames shuffled"), strict=True
-        ):
-            right = is_right(said[way], labels)
-            rows.append(measured(name + suffix, "video", part, right, groups, chance))
-    return both
+    rng, classes = np.random.default_rng(0), np.unique(labels)
+    shuffled = models.as_array([rng.permutation(clip) for clip in clips])
+    reverse = models.as_array([backwards(clip) for clip in clips])
+    ways = "ordered / ordered", "shuffled / shuffled"
+    ways += "ordered / shuffled", "ordered / backwards"
+    said = {way: np.zeros((len(clips), len(classes))) for way in ways}
+    parts = GroupKFold(min(folds, len(np.unique(groups))))
+    for known, unseen in parts.split(clips, groups=groups):
+        cells = np.ix_(unseen, np.isin(classes, labels[known]))
+        judge = clone(model).fit(clips[known], labels[known])
+        said["ordered / ordered"][cells] = judge.predict_proba(clips[unseen])
+        said["ordered / shuffled"][cells] = judge.predict_proba(shuffled[unseen])
+        said["ordered / backwards"][cells] = judge.predict_proba(reverse[unseen])
+        judge = clone(model).fit(shuffled[known], labels[known])
+        said["shuffled / shuffled"][cells] = judge.predict_proba(shuffled[unseen])
+    return said
 
 
 # %% ../08_model_the_order_of_frames.ipynb #08-337
@@ -168,20 +100,3 @@ def within_pair(forwards, backwards, truth, pair):
     )
     is_first = truth[mine] == first
     return ((ahead == is_first) * 1.0 + (behind != is_first)) / 2
-
-
-def pairs_told_apart(answers, labels, groups, pairs):
-    """A DataFrame with a row for each method: for each pair of classes the share of
-    clips, forwards and backwards, that get the right one of the two names, and what
-    that shows against one half.
-    """
-    classes, truth = np.unique(labels, return_inverse=True)
-    table = pd.DataFrame(index=list(answers))
-    for pair in pairs:
-        indices, mine = np.searchsorted(classes, pair), np.isin(labels, pair)
-        for name, said in answers.items():
-            ways = said[IN_ORDER], said["ordered / backwards"]
-            right = within_pair(*ways, truth, indices)
-            shown = verdict(right - 0.5, groups[mine])
-            table.loc[name, " or ".join(pair)] = f"{right.mean():.1%}, {shown}"
-    return table

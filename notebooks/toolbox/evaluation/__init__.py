@@ -9,9 +9,6 @@ NAMES = {
     """,
     "held_out": "as_videos confusion how_far report_of threshold_of",
     "intervals": "in_points interval_over_groups measured verdict",
-    "order_control": """
-        IN_ORDER WAYS ignores_order in_order most_often_right value_of_order
-    """,
     "results": "read_results record_results",
     "segments": "films_of score_films",
     "to_keep": "train_and_save",
