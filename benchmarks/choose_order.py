@@ -41,15 +41,9 @@ def main():
         choose_networks(clips, labels, groups)
 
 
-def departures(clip):
-    """Each frame's departure from its clip's mean: (frames, d)."""
-    roots = square_roots(clip)
-    return roots - roots.mean(axis=0)
-
-
 def both(clip):
     """Roots of unit length and departures, side by side: (frames, 2 d)."""
-    return np.hstack([square_roots(clip), departures(clip)])
+    return np.hstack([square_roots(clip), order.departures(clip)])
 
 
 def choose_networks(clips, labels, groups):
@@ -62,18 +56,15 @@ def choose_networks(clips, labels, groups):
             tell(read, sees, 0.003)
     for read in READERS:
         for peak in (0.003, 0.01):
-            tell(read, departures, peak)
+            tell(read, order.departures, peak)
 
 
 def try_out(clips, labels, groups, read, sees, peak):
     """Print how good a network is on groups that it never met."""
-    order.departures = sees
-    network = order.SequenceClassifier(read, peak)
-    said = leave_groups_out(network, clips, labels, groups, folds=FOLDS)
-    how = f"{sees.__name__}, peak {peak:g}"
-    print(
-        f"{read.__name__:14} {how:26} {is_right(said, labels).mean():.1%}", flush=True
-    )
+    network, seen = order.SequenceClassifier(read, peak), as_array([*map(sees, clips)])
+    said = leave_groups_out(network, seen, labels, groups, folds=FOLDS)
+    how, right = f"{sees.__name__}, peak {peak:g}", is_right(said, labels).mean()
+    print(f"{read.__name__:14} {how:26} {right:.1%}", flush=True)
 
 
 def choose_cells(videos, labels, groups):

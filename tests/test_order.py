@@ -9,7 +9,7 @@ from lessons_of import lesson
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 order = lesson("08")
-USE_ORDER = [order.convolution, order.recurrent, order.transformer]
+USE_ORDER = [order.convolution, order.recurrent]
 WAYS = ["ordered / ordered", "shuffled / shuffled"]
 WAYS += ["ordered / shuffled", "ordered / backwards"]
 
@@ -73,8 +73,9 @@ def rising_or_falling(n, seed=0):
 
 @pytest.mark.parametrize("read", USE_ORDER)
 def test_networks_learn_a_direction_in_time(read):
-    model = order.SequenceClassifier(read, 0.01).fit(*rising_or_falling(160))
-    unseen, expected = rising_or_falling(100, seed=1)
+    (clips, labels), (unseen, expected) = rising_or_falling(160), rising_or_falling(100, 1)
+    known, unseen = (as_array([*map(order.departures, c)]) for c in (clips, unseen))
+    model = order.SequenceClassifier(read, 0.01).fit(known, labels)
     assert np.mean(model.predict(unseen) == expected) > 0.85
 
 
