@@ -9,7 +9,8 @@
 # make course NOTEBOOKS=all                   everything          make course DATASET=/path/to/videos
 # make course NOTEBOOKS="04 05" KNOBS="SEED=1, SPLIT='split_by_group'"
 #
-# For maintainers: make export (cells to lessons/), make outputs (run the committed notebooks again), make lock
+# For maintainers: make export (cells to lessons/), make outputs (run the committed notebooks again), make lock,
+# make publish ADDRESS=https://... (where the course can be cloned from), make test-hosted (notebooks opened alone)
 
 # the runner reads these from its environment, so that neither make nor the shell takes them apart
 override DATASET := $(value DATASET)
@@ -17,7 +18,8 @@ override NOTEBOOKS := $(value NOTEBOOKS)
 override KNOBS := $(value KNOBS)
 override VIDEO := $(value VIDEO)
 override CLASSIFIER := $(value CLASSIFIER)
-export DATASET NOTEBOOKS KNOBS VIDEO CLASSIFIER
+override ADDRESS := $(value ADDRESS)
+export DATASET NOTEBOOKS KNOBS VIDEO CLASSIFIER ADDRESS
 export PYTHONPATH := $(CURDIR)/notebooks
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -28,7 +30,8 @@ WEIGHTS := weights/vgg16_imagenet_notop.weights.h5 weights/efficientnet_lite0_im
 FRESH := executed/.fresh
 FRESH_RUN := env -u DATASET -u NOTEBOOKS -u KNOBS PYTHONPATH= $(RUN) $(FRESH)/tools
 
-.PHONY: course classify scale compare test test-all lab bench export outputs lock install clean
+.PHONY: course classify scale compare test test-all test-hosted lab bench export \
+	outputs lock publish install clean
 
 course: .venv/installed
 	@$(RUN) tools/run_course.py
@@ -60,6 +63,10 @@ test-all: test
 	$(FRESH_RUN)/run_course.py --notebooks all
 	$(FRESH_RUN)/run_course.py --notebooks solutions
 	$(FRESH_RUN)/compare_outputs.py
+
+# in an environment like those of hosts, in .venv-hosted (3 GB, once): half an hour
+test-hosted: .venv/installed
+	$(RUN) -m pytest -m hosted -s
 
 weights/vgg16%: | .venv/installed
 	@$(RUN) -c "from toolbox.models.vgg16 import vgg16_weights; vgg16_weights('weights')"
@@ -96,7 +103,10 @@ install: .venv/installed
 lock: .venv/installed
 	$(RUN) -m pip install --quiet --disable-pip-version-check uv
 	.venv/bin/uv pip compile --universal --python-version 3.11 --no-header --no-annotate --upgrade \
-		requirements-dev.txt -o requirements.lock
+		pyproject.toml --all-extras -o requirements.lock
+
+publish: .venv/installed
+	@$(RUN) tools/publish.py $${ADDRESS:+"$$ADDRESS"}
 
 clean: .venv/installed
 	@$(RUN) tools/clean.py
