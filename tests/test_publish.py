@@ -3,6 +3,7 @@
 import re
 import shutil
 
+import glossary
 import nbformat
 import publish
 import pytest
@@ -12,7 +13,7 @@ from run_course import MINUTES
 from notebook_code import code_digest, why_stale
 
 ADDRESS = "https://github.com/someone/framevote"
-FILES = ("pyproject.toml", "README.md", "CITATION.cff", "notebooks/toolbox/__init__.py")
+FILES = ("pyproject.toml", "README.md", "CITATION.cff", "site/glossary.md")
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_the_cells_fetch_the_tag_and_say_what_they_run(course):
     for path in pages(course):
         words, code = bootstrap_of(path)
         assert f'"{ADDRESS}", "v{tag}"' in code
-        assert f"hosted.py {path.name[:2]}" in code
+        assert f'prepare("{path.name[:2]}")' in code
         links = re.findall(r"\[([^]]+)\]\(https://\S+?notebooks/(\S+?ipynb)\)", words)
         assert {file for _, file in links} == {path.name}
         assert [host for host, _ in links] == ["Colab", "Kaggle", "Binder"]
@@ -93,3 +94,36 @@ def test_outputs_stay_fresh(course):
         cell.execution_count = count
     nbformat.write(after, path)
     assert why_stale(path) == reason
+
+
+def test_words_of_the_glossary_are_linked_at_their_first_use_only(tmp_path):
+    texts = {
+        "00_first": [
+            "# 00 · A split",
+            "| a split |\n\nNo `split`, no [split](a.md): splits.",
+        ],
+        "01_then": [
+            "# 01 · Then",
+            "A split leaks.",
+            "This **leak** is a **clip**. Clips.",
+        ],
+    }
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "site").mkdir()
+    entries = (f"## {word}\n\nWhat it means." for word in ("Clip", "Fold", "Split"))
+    path = tmp_path / "site" / "glossary.md"
+    path.write_text("\n\n".join(["# Glossary", *entries]) + "\n")
+    for name, sources in texts.items():
+        notebook = nbformat.v4.new_notebook()
+        notebook.cells = list(map(nbformat.v4.new_markdown_cell, sources))
+        nbformat.write(notebook, tmp_path / "notebooks" / f"{name}.ipynb")
+    for _ in range(2):
+        assert glossary.link(tmp_path) == ["Fold"]
+        written = [nbformat.read(page, as_version=4).cells for page in pages(tmp_path)]
+        sources = [cell.source for cells in written for cell in cells]
+        assert sum(text.count("glossary.md") for text in sources) == 2
+        assert "no [split](a.md): [splits](../site/glossary.md#split)." in sources[1]
+        assert "**[clip](../site/glossary.md#clip)**" in sources[4]
+    said = path.read_text()
+    assert "*First in [00 A split](../notebooks/00_first.ipynb).*" in said
+    assert said.count("First in") == 2

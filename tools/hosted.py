@@ -1,8 +1,8 @@
-"""Bring a notebook that was opened alone to its starting point: `%run
-../tools/hosted.py 05`, from the notebook, in the course's folder notebooks/.
+"""Bring a notebook that was opened alone to its starting point: `prepare("05")`, or in
+the course's folder notebooks/ `%run ../tools/hosted.py 05`.
 
-Installs the packages of pyproject.toml that aren't there, at versions that leave all
-others as they are, and runs the notebooks before this one whose results it needs.
+This installs the packages of pyproject.toml that aren't there, at versions that leave
+all others as they are, and runs the notebooks before it whose results it needs.
 """
 
 import importlib
@@ -25,7 +25,7 @@ from packaging.version import InvalidVersion, Version
 OTHERWISE = {"opencv-python-headless": "cv2", "tensorflow": "tensorflow"}
 
 
-def main(number):
+def prepare(number):
     """Install what is missing, then run the notebooks before the one of this number."""
     install(Requirement(text) for text in course_facts()["project"]["dependencies"])
     [page] = NOTEBOOKS.glob(f"{number}_*.ipynb")
@@ -116,4 +116,4 @@ def run(*arguments):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    prepare(sys.argv[1])

@@ -5,6 +5,7 @@ ADDRESS=none, it is taken out.
 pyproject.toml keeps the address, README.md and CITATION.cff name it, and each notebook
 gets two cells tagged `bootstrap` after its header: links that open it on hosts, and
 the lines that fetch the course there. The site reads pyproject.toml when it is built.
+Words of the glossary are linked where the notebooks first use them.
 """
 
 import re
@@ -13,6 +14,7 @@ from urllib.parse import quote
 
 from course import COURSE
 
+import glossary
 import nbformat
 from hosted import course_facts, runs_before
 from run_course import MINUTES
@@ -23,13 +25,17 @@ WORDS = """\
 Open this page in {links}. The cell below does nothing where the course is. Where it \
 isn't, it fetches the course{and_runs}."""
 CODE = """\
+import sys
 from pathlib import Path
 
 if not Path("toolbox").exists():
     course, tag = "{address}", "{tag}"
     !test -d framevote || git clone -q --depth 1 --branch {{tag}} {{course}} framevote
     %cd -q framevote/notebooks
-    %run ../tools/hosted.py {number}"""
+    sys.path.append("../tools")
+    import hosted
+
+    hosted.prepare("{number}")"""
 
 
 def main(course, address=None):
@@ -55,6 +61,10 @@ def main(course, address=None):
         new = bootstrap_cells(path, address, tag) if address else []
         notebook.cells = [*cells[:1], *new, *cells[1:]]
         nbformat.write(notebook, path)
+    unused = glossary.link(course)
+    print(
+        f"No notebook uses these words of the glossary: {', '.join(unused) or 'none'}"
+    )
     print(f"The course's address: {address or 'none'}")
     if address:
         print(f"Notebooks fetch the tag {tag}: commit, `git tag {tag}`, and push both.")
