@@ -110,7 +110,8 @@ def test_a_notebook_opened_alone_runs_to_its_end(number, host, published, tmp_pa
     run = [host, "-m", "nbconvert", "--to=notebook", "--execute", "--inplace"]
     run += ["--ExecutePreprocessor.timeout=-1", page.name]
     alone = {name: os.environ[name] for name in os.environ if name != "PYTHONPATH"}
-    done = subprocess.run(run, cwd=tmp_path, env=alone, stderr=subprocess.PIPE)
+    quiet = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    done = subprocess.run(run, cwd=tmp_path, env=alone, **quiet)
     assert done.returncode == 0, done.stderr.decode()[-4000:]
     cells = nbformat.read(tmp_path / page.name, as_version=4).cells
     said = "".join(output.get("text", "") for output in cells[2].outputs)
