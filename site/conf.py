@@ -52,6 +52,7 @@ html_static_path = ["_static"]
 html_css_files = ["course.css"]
 html_extra_path = ["_extra"]
 html_copy_source = False
+html_use_index = html_domain_indices = False  # the search does better
 html_show_sphinx = False
 html_show_search_summary = False  # fetched, which a browser forbids on disk
 html_theme_options = {
