@@ -2,6 +2,7 @@
 # make scale    install Ray, an extra, and run notebook 12     make clean    remove what runs made (DATASET=..., else mocap)
 # make compare  what differs from the committed numbers        make bench    speed and memory against the 2019 recipe
 # make test     what is checked at every change                make test-all what is slow, too, with all notebooks
+# make test-fast what takes under a minute of that             make site     the course as pages, with search
 #
 # make classify VIDEO=/path/to/clip.mp4 DATASET=/path/to/pets   say what videos show (trains first, if need be)
 # make classify VIDEO=/path/to/clip.mp4 CLASSIFIER=/path/to/classifier.tflite   by one that was trained elsewhere
@@ -9,7 +10,9 @@
 # make course NOTEBOOKS=all                   everything          make course DATASET=/path/to/videos
 # make course NOTEBOOKS="04 05" KNOBS="SEED=1, SPLIT='split_by_group'"
 #
-# For maintainers: make export (cells to lessons/), make outputs (run the committed notebooks again), make lock
+# For maintainers: make export (cells to lessons/), make outputs (run the committed notebooks again), make lock,
+# make publish ADDRESS=https://... (where the course can be cloned from), make test-hosted (notebooks opened alone),
+# make test-versions (the oldest and the newest packages that pyproject.toml promises)
 
 # the runner reads these from its environment, so that neither make nor the shell takes them apart
 override DATASET := $(value DATASET)
@@ -17,7 +20,8 @@ override NOTEBOOKS := $(value NOTEBOOKS)
 override KNOBS := $(value KNOBS)
 override VIDEO := $(value VIDEO)
 override CLASSIFIER := $(value CLASSIFIER)
-export DATASET NOTEBOOKS KNOBS VIDEO CLASSIFIER
+override ADDRESS := $(value ADDRESS)
+export DATASET NOTEBOOKS KNOBS VIDEO CLASSIFIER ADDRESS
 export PYTHONPATH := $(CURDIR)/notebooks
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -25,10 +29,12 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c "$(SUPPORTED)" 2>/dev/null && echo $$python && break; done)
 RUN := .venv/bin/python
 WEIGHTS := weights/vgg16_imagenet_notop.weights.h5 weights/efficientnet_lite0_imagenet.weights.h5
+QUICK := dataset files frame_table frames hosted intervals knobs publish results rooms texts timeline
 FRESH := executed/.fresh
 FRESH_RUN := env -u DATASET -u NOTEBOOKS -u KNOBS PYTHONPATH= $(RUN) $(FRESH)/tools
 
-.PHONY: course classify scale compare test test-all lab bench export outputs lock install clean
+.PHONY: course classify scale compare test test-all test-fast test-hosted test-versions test-oldest test-newest lab bench export \
+	outputs lock site publish install clean
 
 course: .venv/installed
 	@$(RUN) tools/run_course.py
@@ -60,6 +66,29 @@ test-all: test
 	$(FRESH_RUN)/run_course.py --notebooks all
 	$(FRESH_RUN)/run_course.py --notebooks solutions
 	$(FRESH_RUN)/compare_outputs.py
+
+# what needs no network's weights and runs no notebook
+test-fast: .venv/installed
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) tools/notebook_code.py
+	$(RUN) -m pytest -n 2 --dist loadfile $(QUICK:%=tests/test_%.py)
+
+# the oldest and the newest versions that pyproject.toml promises, each in an environment
+# of its own (3 GB) with the Python named; half an hour each
+test-versions: test-oldest test-newest
+test-oldest: WAY := --python-version 3.11 --resolution lowest-direct
+test-newest: WAY := --python-version 3.13
+test-oldest test-newest: test-%: .venv/installed $(WEIGHTS)
+	$(RUN) -m pip install --quiet --disable-pip-version-check uv
+	.venv/bin/uv venv --quiet --clear --python $(word 2,$(WAY)) .venv-$*
+	.venv/bin/uv pip compile --quiet $(WAY) --all-extras pyproject.toml -o .venv-$*/versions.txt
+	.venv/bin/uv pip install --quiet --python .venv-$* -r .venv-$*/versions.txt
+	.venv-$*/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+# in an environment like those of hosts, in .venv-hosted (3 GB, once): half an hour
+test-hosted: .venv/installed
+	$(RUN) -m pytest -m hosted -s
 
 weights/vgg16%: | .venv/installed
 	@$(RUN) -c "from toolbox.models.vgg16 import vgg16_weights; vgg16_weights('weights')"
@@ -96,7 +125,15 @@ install: .venv/installed
 lock: .venv/installed
 	$(RUN) -m pip install --quiet --disable-pip-version-check uv
 	.venv/bin/uv pip compile --universal --python-version 3.11 --no-header --no-annotate --upgrade \
-		requirements-dev.txt -o requirements.lock
+		pyproject.toml --all-extras -o requirements.lock
+
+# pages of the committed outputs: open site/_build/html/index.html
+site: .venv/installed-scale
+	$(RUN) -m sphinx -q -W --keep-going -c site -d site/_build/doctrees . site/_build/html
+	@echo "the site: site/_build/html/index.html"
+
+publish: .venv/installed
+	@$(RUN) tools/publish.py $${ADDRESS:+"$$ADDRESS"}
 
 clean: .venv/installed
 	@$(RUN) tools/clean.py

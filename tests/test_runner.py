@@ -189,6 +189,10 @@ def test_staleness_is_told_with_its_reason(tmp_path):
         cell.execution_count = count
     notebook.metadata["framevote"] = {"code_sha256": code_digest(notebook)}
     notebook.cells[0].source = "!pip install more"
+    nbformat.write(notebook, path)
+    assert why_stale(path) is None  # the host's cell was run, too
+    for count, cell in enumerate(notebook.cells):
+        cell.execution_count = count or None  # it was put there afterwards
     first, second = notebook.cells[1:]
     warned = [new_output("stream", name="stderr", text="a warning")]
     rows = ([], "2 + 2", "None"), (warned, "2 + 2", "stderr"), ([], "2 + 3", "changed")

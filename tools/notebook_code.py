@@ -18,20 +18,23 @@ def code_digest(notebook):
     """SHA-256, as hexadecimal text, of a notebook's code cells as they are written,
     but for the cells tagged `bootstrap`, which prepare a machine and leave no output.
     """
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    counted = [
-        cell.source
-        for cell in cells
-        if "bootstrap" not in cell.metadata.get("tags", [])
-    ]
-    return sha256(json.dumps(counted).encode()).hexdigest()
+    sources = [cell.source for cell in counted(notebook)]
+    return sha256(json.dumps(sources).encode()).hexdigest()
+
+
+def counted(notebook):
+    """A notebook's code cells, but for those tagged `bootstrap`."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [one for one in code if "bootstrap" not in one.metadata.get("tags", [])]
 
 
 def why_stale(path):
     """Why the outputs of the notebook at a path are not to be trusted, or None."""
     notebook = nbformat.read(path, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
+    known = counted(notebook)
+    run = [cell for cell in code if cell in known or cell.execution_count]
+    if [cell.execution_count for cell in run] != list(range(1, len(run) + 1)):
         return "its cells were not all run once, from top to bottom"
     for output in [output for cell in code for output in cell.outputs]:
         if output.output_type == "error" or output.get("name") == "stderr":
