@@ -6,7 +6,6 @@ from toolbox.evaluation.intervals import (
     difference_over_groups,
     interval_over_groups,
     measured,
-    verdict,
 )
 
 import numpy as np
@@ -142,31 +141,3 @@ def test_differences_of_two_methods_cover_the_truth_in_simulated_cases(count):
     limits = np.array([difference_over_groups(*case) for case in cases])
     covered = (limits[:, 0] <= 0.1) & (limits[:, 1] >= 0.1)
     assert 0.93 < covered.mean() < 0.97
-
-
-# Six groups of one: t for five degrees of freedom is 2.5706. Gains of 0.2 with one
-# group at 0: mean 1 / 6, standard deviation 0.0816, margin 2.5706 * 0.0816 / sqrt(6) =
-# 0.0857. With one group at -0.4: mean 0.1, standard deviation 0.2449, margin 0.257.
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([0.2, 0.2, 0.2, 0.2, 0.2, 0], "better"),
-        ([-0.2, -0.2, -0.2, -0.2, -0.2, 0], "worse"),
-        ([0.2, 0.2, 0.2, 0.2, 0.2, -0.4], "no difference shown"),
-        ([0, 0, 0, 0, 0, 0], "no difference shown"),
-        ([0.2] * 5, "can't tell (5 groups)"),
-    ],
-)
-def test_verdicts_by_hand(values, expected):
-    assert verdict(np.array(values, float), np.arange(len(values))) == expected
-
-
-@pytest.mark.parametrize("count", [6, 10])
-def test_two_equal_methods_are_seldom_told_apart(count):
-    said = [verdict(*case) for case in gains((0.6, 0.6), 0.1, 3000, count)]
-    assert said.count("no difference shown") >= 0.93 * 3000
-
-
-def test_a_clear_difference_is_found():
-    found = [verdict(*case) for case in gains((0.5, 0.7), 0.05, 200, 10)]
-    assert found.count("better") > 150 and "worse" not in found

@@ -4,11 +4,11 @@ import lazy_loader
 
 NAMES = {
     "groups_left_out": """
-        ask check_groups compare curve_over_groups fitted is_right judges
-        known_and_strangers label_round logit_weights out_of_group told_apart
+        ask check_groups curve_over_groups fitted is_right judges
+        known_and_strangers label_round logit_weights told_apart
     """,
     "held_out": "as_videos confusion how_far report_of threshold_of",
-    "intervals": "in_points interval_over_groups measured verdict",
+    "intervals": "in_points interval_over_groups measured",
     "results": "read_results record_results",
     "segments": "films_of score_films",
     "to_keep": "train_and_save",

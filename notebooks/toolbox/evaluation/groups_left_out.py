@@ -1,7 +1,6 @@
 """Classifiers judged on groups that they never met."""
 
 from toolbox.clips import evenly_spaced
-from toolbox.evaluation.intervals import in_points, verdict
 
 import numpy as np
 import pandas as pd
@@ -88,14 +87,6 @@ def logit_weights(judge, label):
     return (weights / scaler.scale_).astype("float32")
 
 
-def out_of_group(model, clips, labels, groups, learn=None, folds=10):
-    """Probabilities (n, classes), each clip's by a classifier that never met its
-    group; columns are the sorted classes of `labels`. See `judges` and `ask`.
-    """
-    found = judges(model, clips, labels, groups, learn, folds)
-    return ask(found, clips, groups, np.unique(labels))
-
-
 def confidences(judges, clips, groups, labels=None):
     """How sure judges are of clips of groups that they never met: the highest
     probabilities (n, 8) of eight of their `moments(clip)`, evenly spaced; NaN where
@@ -157,32 +148,6 @@ def is_right(said, labels):
     said: (n, classes), columns the sorted classes of `labels` (n,).
     """
     return said.argmax(axis=1) == np.unique(labels, return_inverse=True)[1]
-
-
-def compare(answers, labels, groups):
-    """How good classifiers are that judged the same clips: a DataFrame, a row for each.
-
-    answers: a dict from name to probabilities (n, classes), columns the sorted classes
-    of `labels` (n,); groups: (n,). Columns: accuracy; claimed, the mean highest
-    probability, which is the accuracy where probabilities can be believed; log loss
-    (natural logarithm, of probabilities clipped at a millionth); the accuracy gained
-    over the first, in points, with its 95 % interval over groups; and what that shows
-    (`toolbox.evaluation.intervals`).
-    """
-    _, true = np.unique(labels, return_inverse=True)
-    right = {name: is_right(said, labels) for name, said in answers.items()}
-    first, *_ = right.values()
-    rows = {}
-    for name, said in answers.items():
-        gain = right[name].astype(float) - first
-        rows[name] = {
-            "accuracy": right[name].mean(),
-            "claimed": said.max(axis=1).mean(),
-            "log loss": -np.log(said[np.arange(len(true)), true].clip(1e-6)).mean(),
-            "points gained": in_points(gain, groups) if rows else "",
-            "so": verdict(gain, groups) if rows else "",
-        }
-    return pd.DataFrame(rows.values(), index=list(rows))
 
 
 def threshold_for(confidence, keep):

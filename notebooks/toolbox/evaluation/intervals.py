@@ -1,11 +1,9 @@
 """The intervals of an accuracy, and of a difference between two methods that answered
-the same clips; what may be said about it.
+the same clips.
 """
 
 import numpy as np
 from scipy import stats
-
-FEWEST = 6  # groups: fewer agree on a direction by chance too often (six: once in 32)
 
 
 def interval_over_groups(correct, groups):
@@ -70,19 +68,6 @@ def difference_over_groups(values, groups):
     margin = stats.t.ppf(0.975, df=len(names) - 1) * error
     middle = np.mean(values)
     return float(max(middle - margin, -1)), float(min(middle + margin, 1))
-
-
-def verdict(values, groups):
-    """What a paired difference shows: "better", "worse" or "no difference shown", by
-    the interval of `difference_over_groups`, and "can't tell" with fewer than six
-    groups.
-    """
-    if (count := len(set(groups))) < FEWEST:
-        return f"can't tell ({count} group{'s' * (count != 1)})"
-    low, high = difference_over_groups(values, groups)
-    return (
-        "better" if low > 1e-6 else "worse" if high < -1e-6 else "no difference shown"
-    )
 
 
 def in_points(values, groups):
