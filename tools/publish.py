@@ -19,7 +19,7 @@ import nbformat
 from hosted import course_facts, runs_before
 from run_course import MINUTES
 
-CLONE_IN_WORDS = "Clone this repository. Then, in its folder:"
+CLONE_IN_WORDS = "Clone this repository. In its folder:"
 CLONE = "```sh\ngit clone {address} framevote && cd framevote\n```"
 WORDS = """\
 Open this page in {links}. The cell below does nothing where the course is. Where it \
