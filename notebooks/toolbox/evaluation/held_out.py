@@ -103,7 +103,7 @@ def refusing(model, clips, labels, groups, threshold):
     chance = "" if low and low > 0 else ": no better than chance"
     return (
         f"{text}. Tried on each class while it wasn't taught, that refuses"
-        f" {refused:.0%} of its clips, and {1 - passed:.0%} of the others{chance}."
+        f" {refused:.0%} of its moments, and {1 - passed:.0%} of the others{chance}."
     )
 
 
