@@ -25,7 +25,7 @@ from notebook_code import code_digest
 
 PART_ONE = "00 01 02 03 04 05"
 # of notebook 00, 01, ... on the built-in clips on two slow cores
-MINUTES = [0.1, 0.1, 0.1, 0.1, 6, 1, 10.5, 2, 4.5, 1, 5, 2, 4]
+MINUTES = [0.2, 0.1, 0.1, 0.5, 6.5, 0.5, 8, 1.5, 5, 1.5, 6, 5, 3.5]
 BAR = {"bar_format": "{desc:<32} cell {n_fmt:>2}/{total_fmt}  {elapsed}"}
 
 
