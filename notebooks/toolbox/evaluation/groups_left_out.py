@@ -17,7 +17,9 @@ def check_groups(labels, groups):
     """
     if len(set(groups)) < 2:
         advice = (
-            "Give groups in names, folders or groups.csv, and run notebook 00 again."
+            "This page needs two of them, and others to be held out: give more groups,"
+            " in names, folders or groups.csv, and run notebook 00 again. make classify"
+            " works with one."
         )
         raise ValueError(f"All training clips are of one group. {advice}")
     count = pd.Series(groups).groupby(labels).nunique()
