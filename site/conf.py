@@ -47,6 +47,7 @@ default_role = "literal"
 toc_object_entries = False
 
 html_theme = "sphinx_book_theme"
+html_context = {"default_mode": "auto"}  # as the reader's system is, light or dark
 html_title = project
 html_static_path = ["_static"]
 html_css_files = ["course.css"]
