@@ -76,9 +76,12 @@ def choose_cells(videos, labels, groups):
     paths = [DATA / video for video in videos["video"]]
     for cells in (3, 4, 5, 6):
         look = partial(motion.motion_of, length=STEPS, cells=cells)
-        moved = as_array(list(in_threads(look, paths)))
-        model = linear_classifier(motion.flow_summary)
-        right = is_right(leave_groups_out(model, moved, labels, groups), labels).mean()
+        moved = list(in_threads(look, paths))
+        moves = motion.described(moved, cells)
+        turns = np.array([rows[:, -1].sum() > 0 for rows in moved])
+        moves[turns] = motion.mirrored(moves[turns])
+        model = linear_classifier(lambda clips: clips.reshape(len(clips), -1))
+        right = is_right(leave_groups_out(model, moves, labels, groups), labels).mean()
         print(f"flow, {cells} x {cells} cells {right:.1%}", flush=True)
 
 

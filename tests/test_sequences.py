@@ -1,6 +1,6 @@
-"""Networks that begin anew without being compiled again, and a learning rate."""
+"""Networks that begin anew without being compiled again."""
 
-from toolbox.models.sequences import anew, warm_up_and_cosine
+from toolbox.models.sequences import anew
 
 import keras
 import numpy as np
@@ -43,9 +43,3 @@ def test_a_network_is_built_once_for_the_same_arguments():
     assert anew(small, 2, 3) is anew(small, 2, 3) and anew(small, 3, 3) is not anew(
         small, 2, 3
     )
-
-
-def test_the_rate_climbs_and_falls():
-    rates = [float(warm_up_and_cosine(0.4, 10)(epoch)) for epoch in range(10)]
-    assert np.allclose(rates[:5], [0.1, 0.175, 0.25, 0.325, 0.4])
-    assert all(np.diff(rates[4:]) < 0) and rates[-1] < 0.1

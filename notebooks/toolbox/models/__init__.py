@@ -23,7 +23,7 @@ NAMES = {
         FORMAT LITERT_FILE MODEL SavedClassifier compare_litert head_of one_model
         save_classifier
     """,
-    "sequences": "anew warm_up_and_cosine",
+    "sequences": "anew",
     "training": "EpochBar train_head",
     "vgg16": """
         compare_engines engines load_vgg16 vgg16_backbone vgg16_weights

@@ -1,6 +1,4 @@
-"""What training many networks of one kind takes: to begin anew without compiling, and
-a learning rate.
-"""
+"""What training many networks of one kind takes: to begin anew without compiling."""
 
 from functools import cache
 
@@ -32,13 +30,3 @@ def anew(build, *arguments):
         variable.assign(value)
     keras.utils.set_random_seed(0)
     return model
-
-
-def warm_up_and_cosine(peak, steps, warm_up=4):
-    """A learning rate over epochs or updates: climbs to `peak` in the first ones,
-    then falls to zero along a cosine (Loshchilov and Hutter 2017).
-    """
-    rest = max(steps - warm_up, 1)
-    return keras.optimizers.schedules.CosineDecay(
-        peak / warm_up, rest, warmup_target=peak, warmup_steps=warm_up
-    )
