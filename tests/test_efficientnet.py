@@ -116,3 +116,14 @@ def test_threads_take_turns(weights_folder, frames):
     expected = [network(frames[k : k + 1]) for k in range(4)]
     found = in_threads(lambda k: network(frames[k % 4 : k % 4 + 1]), range(24), 4)
     assert all(np.array_equal(one, expected[k % 4]) for k, one in enumerate(found))
+
+
+def test_weights_that_are_damaged_are_no_fault_of_the_clip(
+    weights_folder, frames, tmp_path
+):
+    [whole] = weights_folder.glob("efficientnet_lite0_imagenet.weights.h5")
+    broken = whole.read_bytes()[:-1000]
+    (tmp_path / whole.name).write_bytes(broken)
+    network = efficientnet.efficientnet_backbone(tmp_path, ("head",), engine=ENGINES[0])
+    with pytest.raises(RuntimeError, match=r"Keras float32: .* can't be used"):
+        network(frames)

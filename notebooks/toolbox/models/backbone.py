@@ -36,9 +36,12 @@ class Backbone:
     def __call__(self, frames):
         if len(self.layers) > 1 and not self.pooled:
             raise ValueError("Maps of several layers don't fit together: take one.")
-        compute, _ = self.load()
         pixels = np.asarray(self.preprocess(frames), "float32")
-        maps = compute(pixels, self.layers, self.pooled)
+        try:
+            compute, _ = self.load()
+            maps = compute(pixels, self.layers, self.pooled)
+        except ValueError as error:  # which would pass for a fault of the clip
+            raise RuntimeError(f"{self.name} by {self.engine}: {error}") from error
         return np.concatenate(maps, axis=1) if self.pooled else maps[0]
 
     def using(self, **changes):

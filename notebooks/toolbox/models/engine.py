@@ -2,6 +2,7 @@
 
 import functools
 import os
+import tempfile
 import threading
 
 from toolbox.page import lazy_keras as keras
@@ -72,9 +73,8 @@ def litert_engine(model, path, of):
 
     def make(file, layers, pooled, facts):
         if not is_made(file, *facts):
-            with making(file, *facts) as temporary, quiet_start((1, 2)):
-                part = part_of(model, layers, pooled)
-                part.export(temporary, format="litert", verbose=False)
+            with making(file, *facts) as temporary:
+                temporary.write_bytes(as_litert(part_of(model, layers, pooled).export))
 
     @functools.cache
     def runner_of(layers, pooled):
@@ -97,6 +97,21 @@ def litert_engine(model, path, of):
         return [np.stack(maps) for maps in zip(*rows, strict=True)]
 
     return compute
+
+
+def as_litert(export, small=False):
+    """The content of a LiteRT file, bytes, with the signatures of a Keras model.
+
+    export: writes it into a folder as TensorFlow's SavedModel, such as `model.export`;
+    small: weights of 8 bits (dynamic-range quantisation).
+    """
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as folder, quiet_start((1, 2)):
+        export(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT] if small else []
+        return converter.convert()
 
 
 def open_litert(path, threads=None):

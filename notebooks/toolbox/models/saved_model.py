@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import tempfile
 import time
 import zipfile
 from functools import cached_property
@@ -14,9 +13,8 @@ from toolbox.models.efficientnet import (
     efficientnet_weights,
     load_efficientnet,
 )
-from toolbox.models.engine import open_litert, part_of
+from toolbox.models.engine import as_litert, open_litert, part_of
 from toolbox.page import lazy_keras as keras
-from toolbox.page import quiet_start
 from toolbox.store import making, whole
 
 import numpy as np
@@ -130,13 +128,7 @@ def write_litert(model, path, facts, small=False):
         [entry] = part.inputs
         spec = tf.TensorSpec((1, *entry.shape[1:]), entry.dtype, name=name)
         archive.add_endpoint(name, part.call, [spec])
-    with tempfile.TemporaryDirectory() as folder, quiet_start((1, 2)):
-        archive.write_out(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(
-            folder, signature_keys=list(PARTS)
-        )
-        converter.optimizations = [tf.lite.Optimize.DEFAULT] if small else []
-        path.write_bytes(converter.convert())
+    path.write_bytes(as_litert(archive.write_out, small))
     with zipfile.ZipFile(path, "a") as file:
         file.writestr(FACTS, json.dumps(facts | {"format": FORMAT}))
 
