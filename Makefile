@@ -112,7 +112,7 @@ install: .venv/installed
 
 .venv/installed: requirements.lock
 	@test -n "$(PYTHON)" || { echo "The course needs Python 3.11, 3.12 or 3.13. If it is not your python3, name it: make course PYTHON=/path/to/python3.12"; exit 1; }
-	@test -x $(RUN) || { echo "making .venv with $$($(PYTHON) --version)"; $(PYTHON) -m venv .venv; }
+	@test -x .venv/bin/pip || { echo "making .venv with $$($(PYTHON) --version)"; $(PYTHON) -m venv .venv; }
 	@echo "installing the packages of requirements.lock (3 GB on disk, some minutes, once)"
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@touch $@

@@ -156,7 +156,8 @@ def test_the_captions_of_the_annotated_video_are_the_timeline(course, home, trai
     set_facts(course, threshold=0)
     pets, both = trained[0].parent / "pets", course / "both.avi"
     join_clips(sorted(pets.glob("*/*_g01_c01.avi")), both)
-    assert command(course, both)[0] == 0
+    code, said, _ = command(course, both)
+    assert code == 0 and said.count("clips held out") == 1
     timeline = read_csv(home / "both" / "timeline.csv")
     assert timeline["class"].tolist() == ["Run", "Walk"]
     assert timeline["end"].tolist() == [pytest.approx(3, abs=0.5), 6]

@@ -58,6 +58,17 @@ def test_an_address_is_written_once_and_taken_out_again(course):
     assert contents(course) == bare
 
 
+def test_what_is_committed_is_what_it_writes(tmp_path):
+    for name in (*FILES, *(f"notebooks/{path.name}" for path in pages(COURSE))):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(COURSE / name, tmp_path / name)
+    before = contents(tmp_path)
+    publish.main(tmp_path)
+    after = contents(tmp_path)
+    changed = [path.name for path in before if before[path] != after[path]]
+    assert not changed, "run make publish"
+
+
 def test_the_cells_fetch_the_tag_and_say_what_they_run(course):
     publish.main(course, ADDRESS)
     tag = publish.course_facts(course)["project"]["version"]

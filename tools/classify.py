@@ -123,7 +123,7 @@ def classify_all(options):
     if options.classifier and options.dataset:
         raise ValueError("Name what to learn from (DATASET) or a CLASSIFIER, not both.")
     if saved:
-        classifier = SavedClassifier(saved)
+        classifier = trained_before(saved)
         name = classifier.facts["name"]
     else:
         dataset = find_dataset(options.dataset or last_trained(course), course, ADVICE)
@@ -172,7 +172,7 @@ def trained(dataset):
     """The SavedClassifier of a dataset, trained if it is missing or of other clips."""
     saved, settings = dataset.weights / LITERT_FILE, {}
     if is_made(saved, *made_of(dataset)):
-        return SavedClassifier(saved)
+        return trained_before(saved)
     why = f'No classifier for "{dataset.name}" yet'
     if saved.exists():
         why = f'The classifier for "{dataset.name}" is of other clips'
@@ -182,6 +182,16 @@ def trained(dataset):
     print(f"{why}: training one.")
     train_classifier(dataset, **settings)
     return SavedClassifier(saved)
+
+
+def trained_before(path):
+    """A SavedClassifier that is there; what was said of it when it was trained is said
+    again.
+    """
+    classifier = SavedClassifier(path)
+    for line in classifier.facts.get("worth", []):
+        print(line)
+    return classifier
 
 
 def take_in(dataset):

@@ -17,7 +17,7 @@ from toolbox.store import one_writer
 # and files that have notes and locks beside them.
 MADE = """
     source.txt videos.csv unreadable.csv frame_problems.csv frames_left_out.csv
-    train_new.csv test_frames.csv split.csv predictions.csv to_label.csv labels.npy
+    train_new.csv test_frames.csv split.csv predictions.csv labels.npy
     classes.npy results.json train_1/*.jpg test_1/*.jpg pooled/*/*.np* pooled/*.np*
     motion/*.np* practice/*.np* practice/*/*
 """

@@ -52,8 +52,8 @@ def how_far(right, groups, learned, everywhere):
         some = pd.Series(everywhere).duplicated(keep=False).any()
         who = "Most clips were given no group" if some else "No groups were given"
         return (
-            f"{who}, so clips of one afternoon may be on both sides: expect less on\n"
-            "new footage. A folder for each day, or groups.csv, tells."
+            f"{who}, so clips of one afternoon may be on both sides: expect less on"
+            " new footage.\nA folder for each day, or groups.csv, tells."
         )
     if known := np.isin(groups, learned).sum():
         return f"Of {known} of them it learned the group: expect less on new footage."

@@ -25,10 +25,12 @@ def train_and_save(dataset, model, functions, per_second, keep):
             f" a classifier needs two. Look into {dataset.folder}."
         )
     data, train = (clips, labels, groups), (videos["part"] == "train").to_numpy()
-    print(report_of(model, *data, train, per_second, keep))
+    report = report_of(model, *data, train, per_second, keep)
+    print(report)
     threshold = threshold_of(model, *data, keep)
     known, taught = fitted(model, clips, labels), (clips, videos["video"])
     facts = {"threshold": threshold, "per_second": per_second, "keep": keep}
+    facts["worth"] = report.splitlines()[:2]
     save_fitted(dataset.weights, dataset, known, *taught, functions, **facts)
     print(f"Now it has learned from all {len(clips)} clips.", end=" ")
     print(f'By them, "{NONE}" is said below {threshold:.0%}.' if threshold else "")
