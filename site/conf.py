@@ -16,6 +16,7 @@ sys.path.insert(0, str(COURSE / "notebooks"))
 FACTS = tomllib.loads((COURSE / "pyproject.toml").read_text(encoding="utf-8"))
 FOLDED = {"parameters": "Knobs", "bootstrap": "On a host without the course"}
 HTML_LINK = r"""(href=["'](?!\w+:)[^"'#]+)\.(?:md|ipynb)"""  # MyST leaves those alone
+CODE_LINK = r"\[([^]]+)\]\((?:\.\./)*(?:notebooks/)?(toolbox/[\w/]+)\.py\)"
 ADDRESS = FACTS["tool"]["framevote"]["address"]
 
 project = "Video classification, from frames to time"
@@ -35,7 +36,6 @@ exclude_patterns = [".*", "site/_build", "executed", "classified", "data/*/[!R]*
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 nb_execution_mode = "off"
-nb_code_prompt_hide = "Fold"
 nb_ipywidgets_js = {}  # they would come from another host
 myst_heading_anchors = 3
 suppress_warnings = ["mystnb.unknown_mime_type"]
@@ -74,33 +74,47 @@ def setup(app):
 def prepare(app, name, source):
     """Make of a text what its page needs, before it is read."""
     if app.env.doc2path(name).suffix == ".ipynb":
-        source[0] = json.dumps(readable(json.loads(source[0])))
-    elif name == "site/index":
+        source[0] = json.dumps(readable(json.loads(source[0]), name))
+        return
+    source[0] = code_linked(source[0], name)
+    if name == "site/index":
         source[0] = source[0].replace("COURSE_MAP", course_map())
+    elif name == "README":  # the landing page has its title and its map
+        text = re.sub(r"(?m)\A# .*$", "# Run it yourself", source[0])
+        source[0] = re.sub(r"(?ms)^## The course\n.*?(?=^## )", "", text)
     elif name == "site/lessons":
         modules = sorted((COURSE / "notebooks" / "lessons").glob("[!_]*.py"))
         source[0] += "".join(map(reference_of, modules))
 
 
-def readable(notebook):
+def code_linked(text, name):
+    """The text of a page with links to the toolbox's code that lead to it as a page."""
+    up = "../" * name.count("/")
+    return re.sub(CODE_LINK, rf'<a href="{up}_modules/\2.html">\1</a>', text)
+
+
+def readable(notebook, name):
     """A notebook (a dict) for readers: imports, knobs and what prepares a host folded,
     marks for the export left out, pictures with their alt texts.
     """
     for cell in notebook["cells"]:
         facts, text = cell["metadata"], "".join(cell["source"])
         if cell["cell_type"] == "code":
-            cell["source"] = re.sub(r"(?m)^#\| .*\n?", "", text)
+            cell["source"] = re.sub(r"(?m)^(#\| |%cd ).*\n?", "", text)
             tags = facts.setdefault("tags", [])
             shown = facts["mystnb"] = {"image": {"alt": facts.get("alt", "")}}
-            if folded := [name for tag, name in FOLDED.items() if tag in tags]:
-                shown["code_prompt_show"] = folded[0]
-            elif only_imports(text):
-                shown["code_prompt_show"] = "Imports"
-            if "code_prompt_show" in shown:
+            folded = [what for tag, what in FOLDED.items() if tag in tags]
+            folded += ["Imports"] * only_imports(cell["source"])
+            if folded:
+                shown["code_prompt_show"] = shown["code_prompt_hide"] = folded[0]
                 tags.append("hide-input")
+            if not cell["source"].strip():
+                tags.append("remove-cell")
         else:  # a link to a folder works on code hosts and in JupyterLab alone
             text = text.replace("](lessons)", "](../site/lessons.md)")
-            cell["source"] = re.sub(HTML_LINK, r"\1.html", text)
+            text = text.replace("](../README.md)", "](../site/index.md)")
+            text = re.sub(HTML_LINK, r"\1.html", text)
+            cell["source"] = code_linked(text, name)
     return notebook
 
 
@@ -115,15 +129,22 @@ def only_imports(text):
 
 
 def course_map():
-    """The README's table of the course, with the minutes that each notebook takes."""
+    """The README's table of the course, a table for each part, with the minutes that
+    each notebook takes.
+    """
     runner = (COURSE / "tools" / "run_course.py").read_text(encoding="utf-8")
     found = ast.literal_eval(re.search(r"(?m)^MINUTES = (.*)$", runner)[1])
     readme = (COURSE / "README.md").read_text(encoding="utf-8")
     table = re.search(r"(?ms)^## The course\n\n(.*?)\n\n", readme)[1].splitlines()
     minutes = [f"{one:g}" if one >= 1 else "under 1" for one in found]
-    ends = ["minutes |", "---|", *(f"{one} |" for one in minutes)]
-    rows = [f"{row} {end}" for row, end in zip(table, ends, strict=True)]
-    return "\n".join(rows).replace("](notebooks/", "](../notebooks/")
+    lines = []
+    for row, end in zip(table[2:], minutes, strict=True):
+        part, rest = re.match(r"\| *([^|]*?) *(\|.*)", row).groups()
+        if part:
+            head = "| notebook | you learn to | minutes |\n|---|---|---|"
+            lines.append(f"\n### {part.strip('*')}\n\n{head}")
+        lines.append(f"{rest} {end} |")
+    return "\n".join(lines).replace("](notebooks/", "](../notebooks/")
 
 
 def reference_of(module):
