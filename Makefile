@@ -75,13 +75,14 @@ test-fast: .venv/installed
 	$(RUN) -m pytest -n 2 --dist loadfile $(QUICK:%=tests/test_%.py)
 
 # the oldest and the newest versions that pyproject.toml promises, each in an environment
-# of its own (3 GB) with the Python named; half an hour each
+# of its own (3 GB) with the Python named; a quarter of an hour each. For another Python:
+# make test-newest WAY="--python-version 3.12"
 test-versions: test-oldest test-newest
 test-oldest: WAY := --python-version 3.11 --resolution lowest-direct
 test-newest: WAY := --python-version 3.13
 test-oldest test-newest: test-%: .venv/installed $(WEIGHTS)
 	$(RUN) -m pip install --quiet --disable-pip-version-check uv
-	.venv/bin/uv venv --quiet --clear --python $(word 2,$(WAY)) .venv-$*
+	.venv/bin/uv venv --quiet --clear --seed --python $(word 2,$(WAY)) .venv-$*
 	.venv/bin/uv pip compile --quiet $(WAY) --all-extras pyproject.toml -o .venv-$*/versions.txt
 	.venv/bin/uv pip install --quiet --python .venv-$* -r .venv-$*/versions.txt
 	.venv-$*/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder

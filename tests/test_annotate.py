@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from toolbox.clips.read import open_video
 from toolbox.clips.write import annotate, caption_tile
-from toolbox.page.progress import progress
+from toolbox.page.bars import progress
 
 import av
 import cv2

@@ -5,7 +5,7 @@ import weakref
 from toolbox.clips.read import frames_shown, strip_of, to_network_size
 from toolbox.clips.write import join_clips
 from toolbox.models.clip_features import features_of_clips, look_at
-from toolbox.page.progress import progress
+from toolbox.page.bars import progress
 
 import numpy as np
 import pandas as pd

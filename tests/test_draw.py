@@ -5,7 +5,7 @@ import html
 import io
 import re
 
-from toolbox.page.folded import folded
+from toolbox.page.folds import folded
 from toolbox.plots import scores
 from toolbox.plots.frames import animate, show_frames, show_votes
 

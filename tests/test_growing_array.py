@@ -2,7 +2,7 @@
 
 import os
 
-from toolbox.store.growing_array import growing_array
+from toolbox.store.arrays import growing_array
 from toolbox.store.made import is_made, note_of
 
 import numpy as np

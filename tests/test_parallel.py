@@ -2,7 +2,7 @@
 
 import time
 
-from toolbox.page.progress import in_threads, progress
+from toolbox.page.bars import in_threads, progress
 
 import pytest
 

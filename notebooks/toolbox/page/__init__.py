@@ -3,10 +3,10 @@
 import lazy_loader
 
 NAMES = {
+    "bars": "in_threads progress",
     "camera": "camera_frames upload_form",
-    "folded": "folded",
+    "folds": "folded",
     "knobs": "check_knobs",
-    "progress": "in_threads progress",
     "quiet": "keras lazy_keras quiet_start",
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(

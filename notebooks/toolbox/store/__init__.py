@@ -3,11 +3,11 @@
 import lazy_loader
 
 NAMES = {
+    "arrays": "growing_array npy_header",
     "files": """
         FRAGMENT file_of is_whole_jpeg one_writer read_csv read_json save_array whole
         write_csv write_jpeg write_json
     """,
-    "growing_array": "growing_array npy_header",
     "made": "digest_of fingerprint is_made making note_of read_note",
     "steps": "check_step step",
 }
