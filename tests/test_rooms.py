@@ -40,6 +40,13 @@ def test_a_door_hands_on_what_is_there(room):
             assert missing.name == "ray", name
 
 
+@pytest.mark.parametrize("room", FLOORS)
+def test_no_module_has_the_name_of_what_it_hands_on(room):
+    door = import_module(f"toolbox.{room}")
+    both = {path.stem for path in (TOOLBOX / room).glob("*.py")} & {*door.__all__}
+    assert not both, "lazy-loader 0.4 hands on the module"
+
+
 PLACES = ("benchmarks", "tools", "data/mocap")
 SCRIPTS = [path for place in PLACES for path in sorted((COURSE / place).glob("*.py"))]
 
