@@ -19,13 +19,15 @@ FILES = ("pyproject.toml", "README.md", "CITATION.cff", "site/glossary.md")
 @pytest.fixture
 def course(tmp_path):
     """A copy of what `make publish` writes, without an address."""
-    chosen = pages(COURSE)[0], pages(COURSE)[5]
-    names = [*FILES, *(f"notebooks/{path.name}" for path in chosen)]
-    for name in names:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(COURSE / name, tmp_path / name)
+    copy_course(tmp_path, [pages(COURSE)[0], pages(COURSE)[5]])
     publish.main(tmp_path, "none")
     return tmp_path
+
+
+def copy_course(root, notebooks):
+    for name in (*FILES, *(f"notebooks/{path.name}" for path in notebooks)):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(COURSE / name, root / name)
 
 
 def pages(course):
@@ -59,9 +61,7 @@ def test_an_address_is_written_once_and_taken_out_again(course):
 
 
 def test_what_is_committed_is_what_it_writes(tmp_path):
-    for name in (*FILES, *(f"notebooks/{path.name}" for path in pages(COURSE))):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(COURSE / name, tmp_path / name)
+    copy_course(tmp_path, pages(COURSE))
     before = contents(tmp_path)
     publish.main(tmp_path)
     after = contents(tmp_path)

@@ -21,7 +21,8 @@ MOST_COLUMNS, MOST_CLASSES = 8, 20  # of a table to read; that are left out in t
 
 def report_of(model, clips, labels, groups, train, per_second, keep):
     """How good a classifier is that learned from the training part, on the other clips:
-    text, to be read. Each is called as a video is, see `as_videos`.
+    text, to be read; its first two lines say how many are right, and what that says of
+    other clips. Each is called as a video is, see `as_videos`.
 
     model: scikit-learn's interface, with the method `moments(clip)` of notebook 11's;
     clips: (n,) features of clips; labels, groups: (n,); train: (n,) bool; per_second:
